@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rendezvous: see rdv.h.
+ *
+ * Theory of operation. A port belongs to whoever holds the AF_UNIX socket that
+ * is bound to its path; the kernel knows, and says so without disturbing
+ * anybody: connecting a SOCK_DGRAM socket to the path gives EPROTOTYPE while a
+ * connection-oriented socket of any process holds it, ECONNREFUSED once it is
+ * stale. Invariants:
+ *
+ * 1. A path is bound or unlinked only under the machine's lock.
+ * 2. A path is unlinked only after a probe, under the same lock, found it
+ *    stale. So no live socket ever loses its path.
+ * 3. A port's mark is set before its path appears.
+ * 4. Nothing is bound for a destination that was not seen to exist: a client
+ *    carries what it dialled in its name, and a socket gets a name once.
+ */
+#include "core/rdv.h"
+
+#include "core/route.h"
+#include "core/util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/file.h>
+#include <sys/time.h>
+
+/* Marks the mtime of a bound client's path; the seconds are what it dialled. */
+#define CLIENT_MARK 740287264L
+
+/*
+ * How the directory is spelled in a sun_path: as it is, or if it is too long
+ * for that through a descriptor that lives as long as the call.
+ */
+struct place {
+	int fd;
+	char spelled[sizeof("/proc/self/fd/") + ADDR_U32_MAX];
+	const char *prefix;
+};
+
+static int place_open(const struct machine *m, struct place *p)
+{
+	char *end;
+
+	p->fd = -1;
+	p->prefix = m->dir;
+	if (strlen(m->dir) + NAME_PATH_MAX <=
+	    sizeof(((struct sockaddr_un *)0)->sun_path))
+		return 0;
+	p->fd = m->sys->open(m->dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (p->fd < 0)
+		return p->fd;
+	memcpy(p->spelled, "/proc/self/fd/", 14);
+	end = addr_put_u32(p->spelled + 14, (uint32_t)p->fd);
+	*end = '\0';
+	p->prefix = p->spelled;
+	return 0;
+}
+
+static void place_close(const struct machine *m, const struct place *p)
+{
+	if (p->fd >= 0)
+		m->sys->close(p->fd);
+}
+
+static socklen_t path_addr(const struct place *p, uint32_t cid, uint32_t port,
+			   uint32_t bound, struct sockaddr_un *un)
+{
+	int n = name_path(un->sun_path, sizeof(un->sun_path), p->prefix, cid,
+			  port, bound);
+
+	un->sun_family = AF_UNIX;
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n +
+			   1);
+}
+
+/* "<dir>/<cid>" */
+static bool machine_dir(const struct machine *m, uint32_t cid, char *buf,
+			size_t size)
+{
+	char tail[1 + ADDR_U32_MAX + 1] = "/";
+
+	*addr_put_u32(tail + 1, cid) = '\0';
+	return util_join(buf, size, m->dir, tail);
+}
+
+static const char *dir_objection(const struct machine *m,
+				 const struct stat *st)
+{
+	if (!S_ISDIR(st->st_mode))
+		return "is not a directory";
+	if (st->st_uid != 0 && st->st_uid != m->sys->geteuid())
+		return "belongs to another user";
+	if (st->st_mode & S_IWOTH && !(st->st_mode & S_ISVTX))
+		return "is world-writable (chmod 700 keeps it private)";
+	if (st->st_mode & S_IWGRP && !(st->st_mode & (S_ISGID | S_ISVTX)))
+		return "is writable by its group (chmod 2770 shares it, "
+		       "chmod 700 keeps it private)";
+	return NULL;
+}
+
+int rdv_open(struct machine *m, const char **why)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	mode_t mode;
+	int r;
+
+	*why = NULL;
+	if (m->ports)
+		return 0;
+	if (m->dir[0] != '/') {
+		*why = "is not an absolute path";
+		return -EINVAL;
+	}
+	r = m->sys->stat(m->dir, &st);
+	if (r == -ENOENT) {
+		r = m->sys->mkdir(m->dir, 0700);
+		if (r < 0 && r != -EEXIST)
+			return r;
+		r = m->sys->stat(m->dir, &st);
+	}
+	if (r < 0)
+		return r;
+	*why = dir_objection(m, &st);
+	if (*why)
+		return -EPERM;
+
+	mode = 0700;
+	if (st.st_mode & S_IWOTH) {
+		m->share = 077;
+		mode = 01777;
+	} else if (st.st_mode & S_IWGRP) {
+		m->share = 070;
+		mode = 02770;
+	}
+	if (!machine_dir(m, m->cid, path, sizeof(path) - sizeof("/ports")))
+		return -ENAMETOOLONG;
+	r = m->sys->mkdir(path, mode);
+	if (r == 0)
+		r = m->sys->chmod(path, mode); /* whatever the umask is */
+	if (r < 0 && r != -EEXIST)
+		return r;
+	memcpy(path + strlen(path), "/ports", sizeof("/ports"));
+	return ports_map(m->sys, path, 0600 | (m->share & 066), &m->ports);
+}
+
+/*
+ * Is the path held? 0: free, -ESTALE: a socket that nobody holds,
+ * -EADDRINUSE: held; other errors as they are.
+ */
+static int probe(const struct sys *sys, const struct sockaddr_un *un,
+		 socklen_t len)
+{
+	int fd, r;
+
+	fd = sys->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	r = sys->connect(fd, un, len);
+	sys->close(fd);
+	if (r == -ENOENT)
+		return 0;
+	return r == -ECONNREFUSED ? -ESTALE : -EADDRINUSE;
+}
+
+/* As probe(), and removes what is stale. Holds the lock. */
+static int reclaim(const struct sys *sys, const struct sockaddr_un *un,
+		   socklen_t len)
+{
+	int r = probe(sys, un, len);
+
+	return r == -ESTALE ? sys->unlink(un->sun_path) : r;
+}
+
+/*
+ * Does a client that connect(2) bound by itself hold @port? Its name may end
+ * in any dialled CID, so look for the beginning among the names there are.
+ */
+static bool auto_bound(const struct machine *m, uint32_t port)
+{
+	char want[NAME_AUTO_PREFIX_MAX], buf[4096];
+	size_t len, have = 0;
+	bool found = false;
+	ssize_t n;
+	int fd;
+
+	len = (size_t)name_auto_prefix(want, ports_id(m->ports), m->cid, port);
+	fd = m->sys->open("/proc/net/unix", O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	while (!found &&
+	       (n = m->sys->read(fd, buf + have, sizeof(buf) - have)) > 0) {
+		have += (size_t)n;
+		found = memmem(buf, have, want, len);
+		if (have >= len) {
+			memmove(buf, buf + have - (len - 1), len - 1);
+			have = len - 1;
+		}
+	}
+	m->sys->close(fd);
+	return found;
+}
+
+/*
+ * All names under which @port may be held by a socket that clashes with one
+ * bound to @bound (VMADDR_CID_ANY clashes with each). Returns how many.
+ */
+static int clashing(const struct machine *m, uint32_t bound, uint32_t names[3])
+{
+	int n = 0;
+
+	names[n++] = VMADDR_CID_ANY;
+	if (bound != VMADDR_CID_ANY) {
+		names[n++] = bound;
+		return n;
+	}
+	names[n++] = VMADDR_CID_LOCAL;
+	if (m->cid != VMADDR_CID_LOCAL)
+		names[n++] = m->cid;
+	return n;
+}
+
+/* Holds the lock. */
+static int bind_port(const struct machine *m, const struct place *p, int fd,
+		     uint32_t bound, uint32_t port)
+{
+	uint32_t names[3];
+	struct sockaddr_un un;
+	socklen_t len;
+	int r, n = clashing(m, bound, names);
+
+	for (int i = 0; i < n; i++) {
+		len = path_addr(p, m->cid, port, names[i], &un);
+		r = reclaim(m->sys, &un, len);
+		if (r < 0)
+			return r;
+	}
+	ports_mark(m->ports, port);
+	len = path_addr(p, m->cid, port, bound, &un);
+	r = m->sys->bind(fd, &un, len);
+	if (r == 0)
+		r = m->sys->chmod(un.sun_path, 0700 | m->share);
+	return r;
+}
+
+/* What a refusal of the directory is to a program that binds. */
+static int bind_errno(struct machine *m, int r)
+{
+	switch (r) {
+	case -EADDRINUSE:
+	case -EINVAL:
+	case -EMFILE:
+	case -ENFILE:
+	case 0:
+		return r;
+	default:
+		m->refusal = r;
+		return -ENOMEM;
+	}
+}
+
+int rdv_bind(struct machine *m, int fd, const struct vaddr *want,
+	     bool low_ports, uint32_t *ret_port)
+{
+	char dir[PATH_MAX];
+	struct place place;
+	const char *why;
+	uint32_t port;
+	int r, lock;
+
+	if (!route_may_bind(m->cid, want->cid))
+		return -EADDRNOTAVAIL;
+	if (want->port <= ADDR_LAST_RESERVED && !low_ports)
+		return -EACCES;
+	r = rdv_open(m, &why);
+	if (r < 0)
+		return bind_errno(m, r);
+	if (!machine_dir(m, m->cid, dir, sizeof(dir)))
+		return bind_errno(m, -ENAMETOOLONG);
+	r = place_open(m, &place);
+	if (r < 0)
+		return bind_errno(m, r);
+	lock = ports_lock(m->sys, dir);
+	if (lock < 0) {
+		r = lock;
+		goto out;
+	}
+	port = want->port;
+	if (port != VMADDR_PORT_ANY) {
+		r = ports_issued(m->ports, port) && auto_bound(m, port)
+			    ? -EADDRINUSE
+			    : bind_port(m, &place, fd, want->cid, port);
+	} else {
+		r = -EADDRINUSE;
+		for (int i = 0; i < PORTS_TRIES && r == -EADDRINUSE; i++) {
+			port = ports_next(m->ports);
+			r = bind_port(m, &place, fd, want->cid, port);
+		}
+		if (r == -EADDRINUSE)
+			r = -EADDRNOTAVAIL;
+	}
+	ports_unlock(m->sys, lock);
+	if (r == 0)
+		*ret_port = port;
+out:
+	place_close(m, &place);
+	return r == -EADDRNOTAVAIL ? r : bind_errno(m, r);
+}
+
+void rdv_release(const struct machine *m, const struct sockaddr_un *un)
+{
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				    strlen(un->sun_path) + 1);
+	char dir[sizeof(un->sun_path)];
+	int lock;
+
+	if (probe(m->sys, un, len) != -ESTALE)
+		return;
+	memcpy(dir, un->sun_path, sizeof(dir));
+	*strrchr(dir, '/') = '\0';
+	lock = ports_lock(m->sys, dir);
+	if (lock < 0)
+		return;
+	(void)reclaim(m->sys, un, len); /* stale at worst: the next bind's */
+	ports_unlock(m->sys, lock);
+}
+
+/* Is @port free for connect(2) to take? Stale paths are. Needs no lock. */
+static bool port_free(const struct machine *m, const struct place *p,
+		      uint32_t port)
+{
+	uint32_t names[3];
+	struct sockaddr_un un;
+	socklen_t len;
+	int n;
+
+	if (!ports_marked(m->ports, port))
+		return true;
+	n = clashing(m, VMADDR_CID_ANY, names);
+	for (int i = 0; i < n; i++) {
+		len = path_addr(p, m->cid, port, names[i], &un);
+		if (probe(m->sys, &un, len) == -EADDRINUSE)
+			return false;
+	}
+	return true;
+}
+
+/* Reserves a port for a socket without a name: nothing but a number yet. */
+static int reserve(struct machine *m, const struct place *p,
+		   struct rdv_dial *d)
+{
+	if (d->self.kind != NAME_NONE)
+		return 0;
+	for (int i = 0; i < PORTS_TRIES && d->port == VMADDR_PORT_ANY; i++) {
+		uint32_t port = ports_next(m->ports);
+
+		if (port_free(m, p, port))
+			d->port = port;
+	}
+	return d->port == VMADDR_PORT_ANY ? -EADDRNOTAVAIL : 0;
+}
+
+/* Gives the client the name by which the acceptor will know it. */
+static int introduce(struct machine *m, const struct place *p, int fd,
+		     struct rdv_dial *d, enum route route)
+{
+	struct timespec ts[2] = { { .tv_nsec = CLIENT_MARK },
+				  { .tv_nsec = CLIENT_MARK } };
+	struct sockaddr_un un;
+	socklen_t len;
+	int r;
+
+	if (d->self.kind == NAME_PATH) {
+		/* Another machine's acceptor knows what was dialled: itself. */
+		if (route != ROUTE_LOCAL)
+			return 0;
+		ts[0].tv_sec = ts[1].tv_sec = d->to.svm_cid;
+		path_addr(p, m->cid, d->self.port, d->self.bound, &un);
+		return m->sys->utimens(un.sun_path, ts);
+	}
+	while (d->self.kind == NAME_NONE) {
+		r = reserve(m, p, d);
+		if (r < 0)
+			return r;
+		len = name_auto(&un, ports_id(m->ports), m->cid, d->port,
+				d->to.svm_cid);
+		r = m->sys->bind(fd, &un, len);
+		if (r == -EINVAL)
+			return -EISCONN;
+		if (r == 0)
+			d->self = name_decode(&un, len);
+		else if (r == -EADDRINUSE)
+			d->port = VMADDR_PORT_ANY;
+		else
+			return r;
+	}
+	return 0;
+}
+
+static int connect_name(struct machine *m, int fd, const struct rdv_dial *d,
+			const struct sockaddr_un *un, socklen_t len)
+{
+	const struct timeval grace = { .tv_usec = RDV_GRACE_MS * 1000 };
+	int r;
+
+	if (d->nonblock)
+		return m->sys->connect(fd, un, len);
+	m->sys->setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &grace, sizeof(grace));
+	r = m->sys->connect(fd, un, len);
+	m->sys->setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &d->sndtimeo,
+			   sizeof(d->sndtimeo));
+	return r;
+}
+
+/* What AF_UNIX says, in the words of vsock_connect(). */
+static int connect_errno(struct machine *m, int r)
+{
+	switch (r) {
+	case -ENOENT:
+	case -ECONNREFUSED: /* nobody listens */
+	case -EPROTOTYPE:   /* another socket type does */
+	case -EAGAIN:       /* the backlog is full */
+		return -ECONNRESET;
+	case -EACCES:
+	case -EPERM:
+	case -ENOTDIR:
+	case -ELOOP:
+	case -ENAMETOOLONG: /* the directory refuses */
+	case -EROFS:
+	case -ENOSPC:
+	case -EDQUOT:
+	case -ETIMEDOUT:
+		m->refusal = r;
+		return -ENODEV;
+	default:
+		return r;
+	}
+}
+
+/* A listener at the names that answer @d? 0, -ENOENT, or the directory's no. */
+static int look(const struct machine *m, const struct place *p, uint32_t cid,
+		const struct rdv_dial *d)
+{
+	const uint32_t bound[2] = { VMADDR_CID_ANY, d->to.svm_cid };
+	struct sockaddr_un un;
+	struct stat st;
+	int r = -ENOENT;
+
+	for (int i = 0; i < 2 && r == -ENOENT; i++) {
+		path_addr(p, cid, d->to.svm_port, bound[i], &un);
+		r = m->sys->stat(un.sun_path, &st);
+	}
+	return r;
+}
+
+/* No listener: what does the kernel say, and is the client bound by then? */
+static int refuse(struct machine *m, const struct place *p, uint32_t cid,
+		  struct rdv_dial *d, enum route route)
+{
+	char dir[PATH_MAX];
+	struct stat st;
+	int r;
+
+	if (route == ROUTE_PEER && machine_dir(m, cid, dir, sizeof(dir)) &&
+	    m->sys->stat(dir, &st) < 0)
+		route = route_absent(m->cid, cid);
+	if (route == ROUTE_NODEV)
+		return -ENODEV;
+	r = reserve(m, p, d);
+	if (r < 0)
+		return r;
+	return route == ROUTE_SILENT ? -ETIMEDOUT : -ECONNRESET;
+}
+
+static int dial(struct machine *m, const struct place *p, int fd,
+		struct rdv_dial *d, enum route route, uint32_t cid)
+{
+	uint64_t key = (uint64_t)cid << 32 | d->to.svm_port;
+	struct sockaddr_un un;
+	socklen_t len;
+	int r;
+
+	if (route == ROUTE_SILENT)
+		return refuse(m, p, cid, d, route);
+	/* Answers come to the CID that the transport sends from. */
+	if (d->self.kind == NAME_PATH && d->self.bound != VMADDR_CID_ANY &&
+	    d->self.bound != route_source(m->cid, route))
+		return -ETIMEDOUT;
+	if (__atomic_load_n(&m->seen, __ATOMIC_RELAXED) != key) {
+		r = look(m, p, cid, d);
+		if (r == -ENOENT)
+			return refuse(m, p, cid, d, route);
+		if (r < 0)
+			return connect_errno(m, r);
+	}
+	r = introduce(m, p, fd, d, route);
+	if (r < 0)
+		return r;
+	len = path_addr(p, cid, d->to.svm_port, VMADDR_CID_ANY, &un);
+	r = connect_name(m, fd, d, &un, len);
+	if (r == -ENOENT || r == -ECONNREFUSED) {
+		len = path_addr(p, cid, d->to.svm_port, d->to.svm_cid, &un);
+		r = connect_name(m, fd, d, &un, len);
+	}
+	__atomic_store_n(&m->seen, r == 0 ? key : 0, __ATOMIC_RELAXED);
+	return connect_errno(m, r);
+}
+
+int rdv_connect(struct machine *m, int fd, struct rdv_dial *d)
+{
+	struct place place;
+	enum route route;
+	const char *why;
+	uint32_t cid;
+	int r;
+
+	route = route_connect(m->cid, d->to.svm_cid, d->to.svm_flags, &cid);
+	if (route == ROUTE_NODEV)
+		return -ENODEV;
+	r = rdv_open(m, &why);
+	if (r == 0)
+		r = place_open(m, &place);
+	if (r < 0)
+		return connect_errno(m, r);
+	r = dial(m, &place, fd, d, route, cid);
+	place_close(m, &place);
+	return r;
+}
+
+uint32_t rdv_dialled(const struct sys *sys, const struct sockaddr_un *peer,
+		     uint32_t fallback)
+{
+	struct stat st;
+
+	if (sys->stat(peer->sun_path, &st) < 0 ||
+	    st.st_mtim.tv_nsec != CLIENT_MARK)
+		return fallback;
+	return (uint32_t)st.st_mtim.tv_sec;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rendezvous: where the sockets of machines meet.
+ *
+ * A directory holds one directory per machine, named by its CID, and in it a
+ * path per bound port (name.h) and the `ports` file (ports.h). Each function
+ * takes the machine, the descriptor and the door to the kernel (in struct
+ * machine) from its caller; nothing here reads the environment or keeps
+ * anything. All return 0 or more, or -errno.
+ *
+ * rdv_bind() and rdv_release() hold the machine's lock: their caller has
+ * blocked all signals, or a handler that binds would wait for itself.
+ */
+#ifndef CORE_RDV_H
+#define CORE_RDV_H
+
+#include "core/name.h"
+#include "core/ports.h"
+#include "core/sys.h"
+
+#include <sys/time.h>
+
+struct machine {
+	const struct sys *sys;
+	const char *dir; /* the rendezvous directory, absolute */
+	uint32_t cid;
+	struct ports *ports; /* NULL until rdv_open() */
+	mode_t share;        /* what group and others may do: 0, 070, 077 */
+	uint64_t seen;       /* the destination that was last connected to */
+	int refusal;	     /* what the directory itself last said: -errno */
+};
+
+/*
+ * Makes the machine exist: checks the directory, creates what is missing, maps
+ * the ports. Again is free. If the directory itself is not to be used, *@why
+ * says so in words, else it is NULL and -errno is the kernel's.
+ */
+int rdv_open(struct machine *m, const char **why);
+
+/*
+ * Binds the unbound AF_UNIX socket @fd to @want on machine @m, as __vsock_bind()
+ * does. A port of VMADDR_PORT_ANY becomes the next free one; *@ret_port is what
+ * it became. @low_ports: the caller has CAP_NET_BIND_SERVICE.
+ *
+ * -EADDRNOTAVAIL: not a CID of this machine, or PORTS_TRIES ports were taken;
+ * -EACCES: a reserved port; -EADDRINUSE; -EINVAL: @fd is bound;
+ * -EMFILE, -ENFILE, -ENOMEM as they are; -ENOMEM for what the directory refuses.
+ */
+int rdv_bind(struct machine *m, int fd, const struct vaddr *want,
+	     bool low_ports, uint32_t *ret_port);
+
+/*
+ * Removes the path behind @un, the name of a socket that the caller has
+ * closed, unless some process still holds that socket.
+ */
+void rdv_release(const struct machine *m, const struct sockaddr_un *un);
+
+/* One connect(2): what it wants, and what is known of its socket. */
+struct rdv_dial {
+	struct sockaddr_vm to;
+	struct name self;       /* the socket's name; NAME_NONE: unnamed */
+	uint32_t port;          /* in and out: the port that an unnamed socket
+				 * is bound to; VMADDR_PORT_ANY: none */
+	bool nonblock;          /* a full backlog refuses at once */
+	struct timeval sndtimeo; /* the socket's own SO_SNDTIMEO */
+};
+
+/*
+ * Connects @fd as vsock_connect() does, up to the answer: blocks only while
+ * the listener's backlog is full, for RDV_GRACE_MS at most.
+ *
+ * -ECONNRESET: nobody listens there, or the backlog is full; -ENODEV: no way to
+ * that machine; -ETIMEDOUT, at once: nobody will ever answer; -EADDRNOTAVAIL: no
+ * port is free; -EINTR; -EISCONN: @fd has a name although @d->self says none;
+ * -EINVAL: @fd listens. After all but -ENODEV the socket is bound.
+ */
+#define RDV_GRACE_MS 20
+int rdv_connect(struct machine *m, int fd, struct rdv_dial *d);
+
+/*
+ * What an accepted socket's bound client dialled: the CID, or @fallback if the
+ * client is gone. @peer: its name, of kind NAME_PATH, on machine @m's directory.
+ */
+uint32_t rdv_dialled(const struct sys *sys, const struct sockaddr_un *peer,
+		     uint32_t fallback);
+
+#endif
