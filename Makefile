@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+# vsockshim - see README.md. GNU make; override any variable on the command
+# line or in config.mak. SAN=address|undefined|thread builds with a sanitizer
+# (give it a BUILD of its own), WERROR=1 makes warnings errors, V=1 shows all.
+VERSION  := 0.1.0
+PREFIX   ?= /usr/local
+BINDIR   ?= $(PREFIX)/bin
+LIBDIR   ?= $(PREFIX)/lib/vsockshim
+BUILD    ?= build
+CFLAGS   ?= -O2 -g
+INSTALL  ?= install
+-include config.mak
+
+# Explicit lists: a file more in the product is a decision.
+CORE_SRCS := core/addr.c core/name.c core/ports.c core/rdv.c core/route.c \
+	core/sys.c
+SHIM_SRCS := shim.c sock.c opt.c ready.c epmap.c pending.c dev.c conf.c ident.c \
+	hint.c vsock_table.c pool.c next.c
+CLI_SRCS  := cli/main.c cli/cmd_run.c
+UNITS     := $(wildcard tests/unit/test_*.c)
+PROGS     := $(wildcard tests/prog/*.c)
+ORACLES   := $(wildcard tests/oracle/*.c)
+BENCHES   := $(wildcard bench/*.c)
+
+WARN  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wundef -Wvla -Wwrite-strings -Wimplicit-fallthrough \
+	$(if $(WERROR),-Werror)
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
+	-fno-sanitize-recover=all)
+FLAGS := -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
+	-DLIBDIR_REL='"/../lib/vsockshim/libvsockshim.so"' -I. -MMD -MP $(WARN)
+ALL_CFLAGS = $(FLAGS) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS)
+# What is preloaded sees libc's plain prototypes and nothing inlined from them.
+PIC_CFLAGS = $(ALL_CFLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -fno-lto
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-5s %s\n' $(1) $(2)
+endif
+
+LIB := $(BUILD)/libvsockshim.so
+BIN := $(BUILD)/vsockshim
+
+all: $(LIB) $(BIN)
+
+# Lazily bound: a program that never makes a vsock socket resolves nothing.
+$(LIB): $(SHIM_SRCS:%.c=$(BUILD)/pic/%.o) $(CORE_SRCS:%.c=$(BUILD)/pic/%.o) shim.map
+	$(call say,LD,$@)
+	$(Q)$(CC) $(PIC_CFLAGS) $(LDFLAGS) -shared -Wl,-z,lazy -Wl,-z,relro \
+		$(if $(SAN),,-Wl,-z,defs) -Wl,-soname,libvsockshim.so \
+		-Wl,--version-script=shim.map -o $@ $(filter %.o,$^) -ldl $(LDLIBS)
+
+$(BIN): $(CLI_SRCS:%.c=$(BUILD)/%.o) $(CORE_SRCS:%.c=$(BUILD)/%.o)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(PIC_CFLAGS) -c -o $@ $<
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# --- tests ---------------------------------------------------------------
+# Programs under test and the guard are plain: no sanitizer, nothing of ours.
+PLAIN_CFLAGS = $(FLAGS) $(CPPFLAGS) $(CFLAGS)
+TEST_BINS := $(BUILD)/tests/novsock $(BUILD)/tests/libempty.so \
+	$(BUILD)/tests/umlfix.so \
+	$(PROGS:%.c=$(BUILD)/%) $(ORACLES:%.c=$(BUILD)/%) \
+	$(UNITS:%.c=$(BUILD)/%)
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(CORE_SRCS:%.c=$(BUILD)/%.o)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(PROGS:%.c=$(BUILD)/%) $(ORACLES:%.c=$(BUILD)/%): $(BUILD)/%: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(PLAIN_CFLAGS) -o $@ $< -pthread
+$(BUILD)/tests/novsock: tests/tools/novsock.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(PLAIN_CFLAGS) -o $@ $<
+$(BUILD)/tests/libempty.so: tests/tools/empty.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(PLAIN_CFLAGS) -shared -fPIC -o $@ $<
+$(BUILD)/tests/umlfix.so: tests/tools/umlfix.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(PLAIN_CFLAGS) -shared -fPIC -o $@ $<
+
+test-bins: all $(TEST_BINS)
+
+clean:
+	rm -rf $(BUILD) compile_commands.json
+
+.PHONY: all test-bins clean
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* What the environment says: see conf.h. */
+#include "conf.h"
+
+#include "core/util.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum state { UNREAD, BUSY, GOOD, BAD };
+
+static struct machine machine;
+static char dir[PATH_MAX];
+static struct stat start_stderr;
+static int state;
+static pid_t reader;
+
+void conf_complain(const char *name, const char *value, const char *text)
+{
+	const char *parts[] = { "vsockshim: ", name, "=", value, ": ", text,
+				"\n" };
+	char line[1024];
+	size_t n = 0, m;
+	struct stat st;
+
+	if (sys_kernel.fstat(STDERR_FILENO, &st) < 0 ||
+	    st.st_dev != start_stderr.st_dev ||
+	    st.st_ino != start_stderr.st_ino)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		m = strnlen(parts[i], sizeof(line) - 1 - n);
+		memcpy(line + n, parts[i], m);
+		n += m;
+	}
+	line[n - 1] = '\n'; /* also of a line that was cut */
+	sys_kernel.write(STDERR_FILENO, line, n);
+}
+
+static bool read_cid(uint32_t *ret)
+{
+	const char *s = secure_getenv("VSOCKSHIM_CID");
+	const char *p = s;
+
+	*ret = VMADDR_CID_HOST;
+	if (!s)
+		return true;
+	if (addr_scan_u32(&p, s + strlen(s), ret) && !*p &&
+	    *ret != VMADDR_CID_HYPERVISOR && *ret != VMADDR_CID_ANY)
+		return true;
+	conf_complain("VSOCKSHIM_CID", s,
+		      "not a machine's CID: takes 1 (loopback only), 2 (the "
+		      "host) or 3 to 4294967294 (a guest)");
+	return false;
+}
+
+/* Without VSOCKSHIM_DIR: the effective user's own directory. */
+static bool default_dir(void)
+{
+	const char *run = secure_getenv("XDG_RUNTIME_DIR");
+	char tmp[sizeof("/tmp/vsockshim-") + ADDR_U32_MAX] = "/tmp/vsockshim-";
+
+	if (run && *run == '/')
+		return util_join(dir, sizeof(dir), run, "/vsockshim");
+	*addr_put_u32(tmp + strlen(tmp), sys_kernel.geteuid()) = '\0';
+	return util_join(dir, sizeof(dir), tmp, "");
+}
+
+static bool read_dir(void)
+{
+	const char *s = secure_getenv("VSOCKSHIM_DIR");
+
+	if (!s ? default_dir() : util_join(dir, sizeof(dir), s, ""))
+		return true;
+	conf_complain("VSOCKSHIM_DIR", s ? s : "", "is too long");
+	return false;
+}
+
+static void read_transport(void)
+{
+	const char *s = secure_getenv("VSOCKSHIM_TRANSPORT");
+
+	if (s && strcmp(s, "unix") != 0 && strcmp(s, "auto") != 0)
+		conf_complain("VSOCKSHIM_TRANSPORT", s,
+			      "takes unix or auto; using unix");
+}
+
+/*
+ * A directory that is not to be used, or that cannot be, fails every socket;
+ * what may pass, or concerns only bind(2), is for the calls that meet it.
+ */
+static bool open_machine(void)
+{
+	const char *why;
+	int r = rdv_open(&machine, &why);
+
+	switch (r) {
+	case 0:
+	case -EACCES: /* dropped privileges: what it has still works */
+	case -EROFS:
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return true;
+	}
+	conf_complain("VSOCKSHIM_DIR", dir,
+		      why ? why : strerrordesc_np(-r));
+	return false;
+}
+
+static enum state read_all(void)
+{
+	sys_kernel.fstat(STDERR_FILENO, &start_stderr);
+	machine = (struct machine){ .sys = &sys_kernel, .dir = dir };
+	if (!read_cid(&machine.cid) || !read_dir())
+		return BAD;
+	read_transport();
+	return open_machine() ? GOOD : BAD;
+}
+
+struct machine *conf_machine(void)
+{
+	int s = __atomic_load_n(&state, __ATOMIC_ACQUIRE);
+	sigset_t all, old;
+
+	if (s == GOOD)
+		return &machine;
+	if (s == BAD)
+		return NULL;
+	/* A handler that interrupted the reader would wait for ever. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	for (;;) {
+		s = UNREAD;
+		if (__atomic_compare_exchange_n(&state, &s, BUSY, false,
+						__ATOMIC_ACQUIRE,
+						__ATOMIC_ACQUIRE)) {
+			reader = getpid();
+			s = read_all();
+			__atomic_store_n(&state, s, __ATOMIC_RELEASE);
+			break;
+		}
+		if (s != BUSY)
+			break;
+		/* Forked while another thread was reading: start again. */
+		if (reader && reader != getpid())
+			__atomic_store_n(&state, UNREAD, __ATOMIC_RELEASE);
+		sched_yield();
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return s == GOOD ? &machine : NULL;
+}

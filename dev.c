@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* /dev/vsock: see dev.h. */
+#include "dev.h"
+
+#include "conf.h"
+#include "hint.h"
+#include "sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+bool dev_is_path(const char *path)
+{
+	/* A pointer into the first page is the kernel's to refuse. */
+	return (uintptr_t)path >= 4096 && *path == '/' &&
+	       strcmp(path, "/dev/vsock") == 0;
+}
+
+int dev_open(int flags)
+{
+	const struct ident id = { .tag = TAG_DEVICE };
+	int fd, r;
+
+	if (!conf_machine())
+		return -ENOENT;
+	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		return -EEXIST;
+	if (flags & O_DIRECTORY)
+		return -ENOTDIR;
+	fd = sys_kernel.socket(AF_UNIX,
+			       SOCK_STREAM |
+				       (flags & O_CLOEXEC ? SOCK_CLOEXEC : 0) |
+				       (flags & O_NONBLOCK ? SOCK_NONBLOCK : 0),
+			       0);
+	if (fd < 0)
+		return fd;
+	r = ident_write(fd, &id);
+	if (r < 0) {
+		sys_kernel.close(fd);
+		return r;
+	}
+	gate_open(GATE_USED);
+	hint_set(fd, HINT_OURS | HINT_FRESH);
+	return fd;
+}
+
+int dev_local_cid(int fd, unsigned int *ret)
+{
+	struct machine *m = conf_machine();
+	socklen_t len = sizeof(*ret);
+	struct ident id;
+	int r;
+
+	if (!m || !ident(fd, &id) || !(id.tag & TAG_DEVICE))
+		return SOCK_FOREIGN;
+	/* The kernel finds out whether @ret can be written to. */
+	r = sys_kernel.getsockopt(fd, SOL_SOCKET, SO_TYPE, ret, &len);
+	if (r == 0)
+		*ret = m->cid;
+	return r;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* Which descriptor an epoll event is about: see epmap.h. */
+#include "epmap.h"
+
+#include "core/addr.h"
+#include "core/sys.h"
+#include "ident.h"
+#include "next.h"
+#include "uthash_pool.h"
+
+#include <fcntl.h>
+
+struct fd_key {
+	int epfd, fd;
+};
+
+struct data_key {
+	uint64_t data, epfd;
+};
+
+struct entry {
+	struct fd_key fd_key;
+	struct data_key data_key;
+	struct epmap_entry e;
+	UT_hash_handle hh_fd;
+	UT_hash_handle hh_data;
+};
+
+static struct entry *by_fd, *by_data;
+static unsigned int map_generation;
+
+static void lock(sigset_t *old)
+{
+	unsigned int g = pool_lock(old);
+
+	if (g != map_generation) {
+		by_fd = by_data = NULL;
+		map_generation = g;
+	}
+}
+
+static struct entry *find_fd(int epfd, int fd)
+{
+	struct fd_key k = { .epfd = epfd, .fd = fd };
+	struct entry *e;
+
+	HASH_FIND(hh_fd, by_fd, &k, sizeof(k), e);
+	return e;
+}
+
+static void drop(struct entry *e)
+{
+	HASH_DELETE(hh_fd, by_fd, e);
+	if (e->hh_data.tbl)
+		HASH_DELETE(hh_data, by_data, e);
+	pool_free(e, sizeof(*e));
+}
+
+void epmap_set(const struct epmap_entry *in)
+{
+	struct entry *e;
+	sigset_t old;
+
+	lock(&old);
+	e = find_fd(in->epfd, in->fd);
+	if (e && e->e.data == in->data) {
+		e->e = *in;
+		goto out;
+	}
+	if (e)
+		drop(e);
+	e = pool_alloc(sizeof(*e));
+	if (!e)
+		goto out;
+	*e = (struct entry){
+		.e = *in,
+		.fd_key = { .epfd = in->epfd, .fd = in->fd },
+		.data_key = { .data = in->data, .epfd = (uint64_t)in->epfd },
+	};
+	HASH_ADD(hh_fd, by_fd, fd_key, sizeof(e->fd_key), e);
+	if (!e->hh_fd.tbl) {
+		pool_free(e, sizeof(*e));
+		goto out;
+	}
+	HASH_ADD(hh_data, by_data, data_key, sizeof(e->data_key), e);
+out:
+	pool_unlock(&old);
+}
+
+void epmap_remove(int epfd, int fd)
+{
+	struct entry *e;
+	sigset_t old;
+
+	lock(&old);
+	e = find_fd(epfd, fd);
+	if (e)
+		drop(e);
+	pool_unlock(&old);
+}
+
+/* Several sockets with one datum: the one that has something to say. */
+static bool speaks(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP };
+
+	return NEXT(poll)(&p, 1, 0) > 0 &&
+	       p.revents & (POLLHUP | POLLERR | POLLIN);
+}
+
+#define MAX_SAME 16
+
+/* All entries of @epfd with @data, up to MAX_SAME. */
+static int find_data(int epfd, uint64_t data, struct epmap_entry *ret)
+{
+	struct data_key k = { .data = data, .epfd = (uint64_t)epfd };
+	struct UT_hash_handle *hh;
+	struct entry *e;
+	sigset_t old;
+	int n = 0;
+
+	lock(&old);
+	HASH_FIND(hh_data, by_data, &k, sizeof(k), e);
+	/* uthash puts equal keys into one bucket. */
+	for (hh = e ? &e->hh_data : NULL; hh && n < MAX_SAME;
+	     hh = hh->hh_next) {
+		e = ELMT_FROM_HH(by_data->hh_data.tbl, hh);
+		if (e->e.data == data && e->e.epfd == epfd)
+			ret[n++] = e->e;
+	}
+	pool_unlock(&old);
+	return n;
+}
+
+static uint64_t scan_hex(const char *s, const char *end)
+{
+	uint64_t v = 0;
+
+	for (; s < end; s++) {
+		if (*s >= '0' && *s <= '9')
+			v = v << 4 | (uint64_t)(*s - '0');
+		else if (*s >= 'a' && *s <= 'f')
+			v = v << 4 | (uint64_t)(*s - 'a' + 10);
+		else if (v || *s != ' ')
+			break;
+	}
+	return v;
+}
+
+/* One line: "tfd:        5 events:       19 data:                5  pos:..." */
+static bool parse_line(const char *s, const char *end, struct epmap_entry *e)
+{
+	const char *events = memmem(s, (size_t)(end - s), "events:", 7);
+	const char *data = memmem(s, (size_t)(end - s), "data:", 5);
+	uint32_t fd;
+
+	if (!events || !data || end - s < 5 || memcmp(s, "tfd:", 4) != 0)
+		return false;
+	for (s += 4; s < end && *s == ' '; s++)
+		;
+	if (!addr_scan_u32(&s, end, &fd))
+		return false;
+	e->fd = (int)fd;
+	e->events = (uint32_t)scan_hex(events + 7, end);
+	e->data = scan_hex(data + 5, end);
+	return true;
+}
+
+/* What the kernel has registered: for descriptors that came by exec. */
+static bool find_proc(int epfd, uint64_t data, struct epmap_entry *ret)
+{
+	char path[32] = "/proc/self/fdinfo/", buf[4096];
+	struct epmap_entry e = { .epfd = epfd };
+	size_t have = 0;
+	struct ident id;
+	char *s, *nl;
+	ssize_t n;
+	bool found = false;
+	int fd;
+
+	*addr_put_u32(path + strlen(path), (uint32_t)epfd) = '\0';
+	fd = sys_kernel.open(path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	while (!found && (n = sys_kernel.read(fd, buf + have,
+					      sizeof(buf) - have)) > 0) {
+		have += (size_t)n;
+		s = buf;
+		while (!found && (nl = memchr(s, '\n',
+					      (size_t)(buf + have - s)))) {
+			found = parse_line(s, nl, &e) && e.data == data &&
+				ident(e.fd, &id);
+			s = nl + 1;
+		}
+		have = (size_t)(buf + have - s);
+		memmove(buf, s, have);
+	}
+	sys_kernel.close(fd);
+	if (found) {
+		epmap_set(&e);
+		*ret = e;
+	}
+	return found;
+}
+
+bool epmap_find(int epfd, uint64_t data, bool ask, struct epmap_entry *ret)
+{
+	struct epmap_entry same[MAX_SAME];
+	int n = find_data(epfd, data, same);
+
+	for (int i = 0; i < n; i++) {
+		if (n > 1 && !speaks(same[i].fd))
+			continue;
+		*ret = same[i];
+		return true;
+	}
+	return ask && find_proc(epfd, data, ret);
+}

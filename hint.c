@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: MIT */
+/* Cheap reasons to look at a socket: see hint.h. */
+#include "hint.h"
+
+unsigned int hint_gates;
+uint8_t hint_bytes[HINT_FDS]; /* zero pages until touched */

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cheap reasons to look at a socket, or not to: process-wide gates, and a byte
+ * for each descriptor number. A hint is never the truth. It survives a close
+ * that we did not see, and a child of vfork writes into its parent's; so it
+ * only decides whether to ask the kernel, and whoever finds it wrong drops it.
+ */
+#ifndef HINT_H
+#define HINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What this process has done so far. */
+enum gate {
+	GATE_USED = 1,	  /* it has, or was seen to have inherited, a socket */
+	GATE_ODD = 2,	  /* some socket is not in the state that poll shows */
+	GATE_FAILED = 4,  /* some non-blocking connect failed or is pending */
+	GATE_RECORD = 8,  /* some socket has a record in vsock_table */
+	GATE_INHERITED = 16, /* some socket was not made here */
+	GATE_ALL = 31,	     /* so anything may have happened to it */
+};
+
+enum hint {
+	HINT_OURS = 1, /* an emulated socket */
+	HINT_MADE = 2, /* made by this process, so on its machine */
+	HINT_PATH = 4, /* bound to a path, which close(2) may have to remove */
+	HINT_FRESH = 8, /* neither connected nor listening as yet */
+	HINT_ODD = 16,	/* shut down, failed, or with an SO_RCVLOWAT */
+	HINT_LOOK = HINT_FRESH | HINT_ODD, /* at its mask, evidence or not */
+};
+
+#define HINT_FDS (1u << 20)
+
+extern unsigned int hint_gates;
+extern uint8_t hint_bytes[HINT_FDS];
+
+static inline bool gate_is_open(enum gate g)
+{
+	return __atomic_load_n(&hint_gates, __ATOMIC_RELAXED) & g;
+}
+
+static inline void gate_open(enum gate g)
+{
+	if ((__atomic_load_n(&hint_gates, __ATOMIC_RELAXED) & g) != g)
+		__atomic_or_fetch(&hint_gates, g, __ATOMIC_RELAXED);
+}
+
+/* Beyond the table every descriptor is worth a look. */
+static inline unsigned int hint_get(int fd)
+{
+	if ((unsigned int)fd >= HINT_FDS)
+		return fd < 0 ? 0 : HINT_OURS | HINT_LOOK | HINT_PATH;
+	return __atomic_load_n(&hint_bytes[fd], __ATOMIC_RELAXED);
+}
+
+static inline void hint_set(int fd, unsigned int bits)
+{
+	if ((unsigned int)fd < HINT_FDS)
+		__atomic_store_n(&hint_bytes[fd], (uint8_t)bits,
+				 __ATOMIC_RELAXED);
+}
+
+static inline void hint_add(int fd, unsigned int bits)
+{
+	hint_set(fd, hint_get(fd) | bits);
+}
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* What a descriptor is: see ident.h. */
+#include "ident.h"
+
+#include "core/sys.h"
+#include "hint.h"
+
+#define MAGIC UINT64_C(0x5653) /* the tag's upper 16 bits, "VS" */
+
+static bool tag_read(int fd, uint64_t *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	return sys_kernel.getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, ret,
+				     &len) == 0 &&
+	       len == sizeof(*ret);
+}
+
+/* Seen for the first time under this number: who knows what was done to it. */
+static void inherited(int fd)
+{
+	gate_open(GATE_ALL);
+	hint_set(fd, HINT_OURS | HINT_ODD | HINT_PATH);
+}
+
+bool ident(int fd, struct ident *ret)
+{
+	struct sockaddr_un un;
+	uint64_t v;
+
+	*ret = (struct ident){ 0 };
+	if (!tag_read(fd, &v)) {
+		hint_set(fd, 0);
+		return false;
+	}
+	if (v >> 48 == MAGIC) {
+		ret->tag = v >> 32 & 0xffff;
+		ret->port = (uint32_t)v;
+	} else if (ident_name(fd, &un).kind == NAME_PATH) {
+		ret->tag = TAG_ACCEPTED;
+	} else {
+		hint_set(fd, 0);
+		return false;
+	}
+	if (!(hint_get(fd) & HINT_OURS))
+		inherited(fd);
+	return true;
+}
+
+bool ident_socket(int fd, struct ident *ret)
+{
+	return ident(fd, ret) && !(ret->tag & TAG_DEVICE);
+}
+
+int ident_write(int fd, const struct ident *id)
+{
+	uint64_t v = MAGIC << 48 | (uint64_t)id->tag << 32 | id->port;
+
+	return sys_kernel.setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &v,
+				     sizeof(v));
+}
+
+struct name ident_name(int fd, struct sockaddr_un *un)
+{
+	socklen_t len = sizeof(*un);
+
+	if (sys_kernel.getsockname(fd, un, &len) < 0)
+		len = 0;
+	return name_decode(un, len);
+}
+
+struct name ident_peer(int fd, struct sockaddr_un *un)
+{
+	socklen_t len = sizeof(*un);
+
+	if (sys_kernel.getpeername(fd, un, &len) < 0)
+		len = 0;
+	return name_decode(un, len);
+}
+
+bool ident_connected(int fd)
+{
+	struct sockaddr_un un;
+	socklen_t len = sizeof(un);
+
+	return sys_kernel.getpeername(fd, &un, &len) == 0;
+}
+
+uint64_t ident_key(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	struct stat st;
+
+	if (sys_kernel.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) ==
+	    0)
+		return cookie;
+	return sys_kernel.fstat(fd, &st) == 0 ? st.st_ino : 0;
+}

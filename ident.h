@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a descriptor is, from the kernel's socket itself: its tag and its
+ * names. True in any process that holds the socket.
+ *
+ * The tag is the 64-bit SO_MAX_PACING_RATE, which an AF_UNIX socket keeps and
+ * does not use. A socket that accept(2) made has none until there is something
+ * to say; its listener's name is its own, and tells.
+ */
+#ifndef IDENT_H
+#define IDENT_H
+
+#include "core/name.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tag {
+	TAG_SHUT_RD = 1 << 0, /* sk_shutdown's RCV_SHUTDOWN, SEND_SHUTDOWN */
+	TAG_SHUT_WR = 1 << 1,
+	TAG_SHUT = TAG_SHUT_RD | TAG_SHUT_WR,
+	TAG_NAMED = 1 << 2,    /* has an AF_UNIX name, and is not connected */
+	TAG_PORT = 1 << 3,     /* bound to a port, without a name as yet */
+	TAG_ACCEPTED = 1 << 4, /* made by accept(2) */
+	TAG_FAILED = 1 << 5,   /* a non-blocking connect failed: SS_CONNECTING */
+	TAG_PENDING = 1 << 6,  /* ... waits for an answer that will not come */
+	TAG_ECONNRESET = 1 << 7, /* sk_err, at most one of the two */
+	TAG_ETIMEDOUT = 1 << 8,
+	TAG_ERR = TAG_ECONNRESET | TAG_ETIMEDOUT,
+	TAG_DIALLED_1 = 1 << 9,	 /* the client dialled CID 1, ... */
+	TAG_DIALLED_2 = 1 << 10, /* CID 2; none: its machine's CID */
+	TAG_SNDTIMEO = 1 << 11,	 /* the program set SO_SNDTIMEO */
+	TAG_DEVICE = 1 << 12,	 /* not a socket to its program: /dev/vsock */
+};
+
+struct ident {
+	unsigned int tag; /* enum tag */
+	uint32_t port;	  /* with TAG_PORT */
+};
+
+/*
+ * Is @fd an emulated socket (or /dev/vsock)? Two system calls at most. Drops a
+ * wrong hint, and opens the gates for a socket that was inherited.
+ */
+bool ident(int fd, struct ident *ret);
+
+/* Is it a socket of ours, not the device? */
+bool ident_socket(int fd, struct ident *ret);
+
+/* Writes the tag; ident() gives it back. 0, or -errno. */
+int ident_write(int fd, const struct ident *id);
+
+/* Names, NAME_NONE if there is none or none of ours. */
+struct name ident_name(int fd, struct sockaddr_un *un);
+struct name ident_peer(int fd, struct sockaddr_un *un);
+
+/* Has it a peer, be it gone? As AF_UNIX sees it. */
+bool ident_connected(int fd);
+
+/* A number that names the socket, and no other ever: the key of vsock_table. */
+uint64_t ident_key(int fd);
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/* Socket options and ioctls: see opt.h. */
+#include "opt.h"
+
+#include "core/sys.h"
+#include "hint.h"
+#include "sock.h"
+#include "vsock_table.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include <linux/sockios.h>
+
+/* Newer than the headers that we build with. */
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+#ifndef SO_INQ
+#define SO_INQ 84
+#endif
+#define SIOCUNIXFILE (SIOCPROTOPRIVATE + 0)
+
+#define DEFAULT_SNDBUF 212992 /* net.core.wmem_default */
+
+static const struct sys *const sys = &sys_kernel;
+
+bool opt_differs(int level, int name)
+{
+	if (level == AF_VSOCK)
+		return true;
+	if (level != SOL_SOCKET)
+		return false;
+	switch (name) {
+	case SO_DOMAIN:
+	case SO_ERROR:
+	case SO_SNDBUF:
+	case SO_SNDBUFFORCE:
+	case SO_SNDTIMEO_OLD:
+	case SO_SNDTIMEO_NEW:
+	case SO_RCVLOWAT:
+	case SO_ZEROCOPY:
+	case SO_MAX_PACING_RATE:
+	case SO_PEEK_OFF:
+	case SO_PASSCRED:
+	case SO_PASSSEC:
+	case SO_PASSPIDFD:
+	case SO_PASSRIGHTS:
+	case SO_PEERCRED:
+	case SO_PEERGROUPS:
+	case SO_PEERPIDFD:
+	case SO_PEERSEC:
+	case SO_PEERNAME:
+	case SO_INQ:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Copies a value out as sock_getsockopt() does: as much as there is room. */
+static int put(void *val, socklen_t *len, const void *from, socklen_t size)
+{
+	if (!len || (!val && *len))
+		return -EFAULT;
+	if ((int)*len < 0)
+		return -EINVAL;
+	if (*len > size)
+		*len = size;
+	memcpy(val, from, *len);
+	return 0;
+}
+
+static int put_int(void *val, socklen_t *len, int v)
+{
+	return put(val, len, &v, sizeof(v));
+}
+
+static bool take_int(const void *val, socklen_t len, int *ret, int *error)
+{
+	*error = !val ? -EFAULT : len < sizeof(*ret) ? -EINVAL : 0;
+	if (*error)
+		return false;
+	memcpy(ret, val, sizeof(*ret));
+	return true;
+}
+
+static int get_vsock(int fd, int name, void *val, socklen_t *len)
+{
+	struct vsock_rec rec;
+	const void *from;
+	socklen_t size = sizeof(uint64_t);
+
+	vsock_table_get(ident_key(fd), &rec);
+	switch (name) {
+	case SO_VM_SOCKETS_BUFFER_SIZE:
+		from = &rec.buffer_size;
+		break;
+	case SO_VM_SOCKETS_BUFFER_MIN_SIZE:
+		from = &rec.buffer_min;
+		break;
+	case SO_VM_SOCKETS_BUFFER_MAX_SIZE:
+		from = &rec.buffer_max;
+		break;
+	case SO_VM_SOCKETS_CONNECT_TIMEOUT_OLD:
+	case SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW:
+		from = &rec.connect_timeout;
+		size = sizeof(rec.connect_timeout);
+		break;
+	default:
+		return -ENOPROTOOPT;
+	}
+	if (!len)
+		return -EFAULT;
+	if (*len < size)
+		return -EINVAL;
+	return put(val, len, from, size);
+}
+
+/* vsock_update_buffer_size() */
+static void clamp(struct vsock_rec *rec, uint64_t size)
+{
+	if (size < rec->buffer_min)
+		size = rec->buffer_min;
+	if (size > rec->buffer_max)
+		size = rec->buffer_max;
+	rec->buffer_size = size;
+}
+
+static int set_timeout(struct vsock_rec *rec, const void *val, socklen_t len)
+{
+	struct timeval tv;
+
+	if (len < sizeof(tv))
+		return -EINVAL;
+	memcpy(&tv, val, sizeof(tv));
+	/* What fits a kernel's jiffies at 1,000 Hz. */
+	if (tv.tv_sec < 0 || tv.tv_usec < 0 || tv.tv_usec >= 1000000 ||
+	    tv.tv_sec >= LONG_MAX / 1000 - 1)
+		return -ERANGE;
+	if (tv.tv_sec == 0 && tv.tv_usec == 0)
+		tv.tv_sec = VSOCK_CONNECT_TIMEOUT;
+	rec->connect_timeout = tv;
+	return 0;
+}
+
+static int set_vsock(int fd, int name, const void *val, socklen_t len)
+{
+	struct vsock_rec rec;
+	uint64_t v = 0;
+	int r;
+
+	vsock_table_get(ident_key(fd), &rec);
+	switch (name) {
+	case SO_VM_SOCKETS_BUFFER_SIZE:
+	case SO_VM_SOCKETS_BUFFER_MIN_SIZE:
+	case SO_VM_SOCKETS_BUFFER_MAX_SIZE:
+		if (len < sizeof(v))
+			return -EINVAL;
+		if (!val)
+			return -EFAULT;
+		memcpy(&v, val, sizeof(v));
+		break;
+	case SO_VM_SOCKETS_CONNECT_TIMEOUT_OLD:
+	case SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW:
+		if (!val)
+			return len < sizeof(struct timeval) ? -EINVAL : -EFAULT;
+		r = set_timeout(&rec, val, len);
+		if (r < 0)
+			return r;
+		break;
+	default:
+		return -ENOPROTOOPT;
+	}
+	if (name == SO_VM_SOCKETS_BUFFER_MIN_SIZE)
+		rec.buffer_min = v;
+	if (name == SO_VM_SOCKETS_BUFFER_MAX_SIZE)
+		rec.buffer_max = v;
+	if (name == SO_VM_SOCKETS_BUFFER_SIZE)
+		clamp(&rec, v);
+	else
+		clamp(&rec, rec.buffer_size);
+	r = vsock_table_put(&rec);
+	if (r < 0)
+		return r;
+	gate_open(GATE_RECORD);
+	if (ident_connected(fd))
+		sock_window(fd, rec.buffer_size);
+	return 0;
+}
+
+int opt_get(int fd, int level, int name, void *val, socklen_t *len)
+{
+	const struct {
+		int pid, uid, gid;
+	} nobody = { 0, -1, -1 };
+	unsigned long unpaced = ~0ul;
+	struct sockaddr_vm vm;
+	struct vsock_rec rec;
+	struct ident id;
+	int r;
+
+	if (!ident_socket(fd, &id))
+		return SOCK_FOREIGN;
+	if (level == AF_VSOCK)
+		return get_vsock(fd, name, val, len);
+	switch (name) {
+	case SO_DOMAIN:
+		return put_int(val, len, AF_VSOCK);
+	case SO_SNDBUF:
+		vsock_table_get(ident_key(fd), &rec);
+		return put_int(val, len,
+			       rec.sndbuf ? rec.sndbuf : DEFAULT_SNDBUF);
+	case SO_ZEROCOPY:
+		vsock_table_get(ident_key(fd), &rec);
+		return put_int(val, len, rec.zerocopy);
+	case SO_MAX_PACING_RATE:
+		return put(val, len, &unpaced, sizeof(unpaced));
+	case SO_PEERCRED:
+		return put(val, len, &nobody, sizeof(nobody));
+	case SO_PEERNAME:
+		r = sock_name(fd, true, &vm);
+		if (r < 0)
+			return r;
+		if (len && *len > sizeof(vm))
+			return -EINVAL;
+		return put(val, len, &vm, sizeof(vm));
+	case SO_PEERGROUPS:
+	case SO_PEERPIDFD:
+		return -ENODATA;
+	case SO_PEERSEC:
+	case SO_INQ:
+		return -ENOPROTOOPT;
+	case SO_PEEK_OFF:
+	case SO_PASSCRED:
+	case SO_PASSSEC:
+	case SO_PASSPIDFD:
+	case SO_PASSRIGHTS:
+		return -EOPNOTSUPP;
+	default: /* SO_ERROR is shim.c's; the rest is alike */
+		return SOCK_FOREIGN;
+	}
+}
+
+/* What SO_SNDBUF would read back, from a socket that is good for nothing
+ * else: ours has it set for the window. */
+static int set_sndbuf(int fd, int name, const void *val, socklen_t len)
+{
+	struct vsock_rec rec;
+	socklen_t size = sizeof(rec.sndbuf);
+	int r, s = sys->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (s < 0)
+		return s;
+	vsock_table_get(ident_key(fd), &rec);
+	r = sys->setsockopt(s, SOL_SOCKET, name, val, len);
+	if (r == 0)
+		r = sys->getsockopt(s, SOL_SOCKET, SO_SNDBUF, &rec.sndbuf,
+				    &size);
+	sys->close(s);
+	if (r == 0)
+		r = vsock_table_put(&rec);
+	if (r == 0)
+		gate_open(GATE_RECORD);
+	return r;
+}
+
+static int set_rcvlowat(int fd, const void *val, socklen_t len)
+{
+	struct vsock_rec rec;
+	int v, r;
+
+	if (!take_int(val, len, &v, &r))
+		return r;
+	vsock_table_get(ident_key(fd), &rec);
+	if (v < 0 || (uint64_t)v > rec.buffer_size)
+		return -EINVAL;
+	if (v > 1) { /* AF_UNIX's poll does not look at it: ready.c does */
+		hint_add(fd, HINT_ODD);
+		gate_open(GATE_ODD);
+	}
+	return SOCK_FOREIGN;
+}
+
+static int set_zerocopy(int fd, const void *val, socklen_t len)
+{
+	struct vsock_rec rec;
+	int v, r;
+
+	if (!take_int(val, len, &v, &r))
+		return r;
+	if (v != 0 && v != 1)
+		return -EINVAL;
+	vsock_table_get(ident_key(fd), &rec);
+	rec.zerocopy = v;
+	r = vsock_table_put(&rec);
+	gate_open(GATE_RECORD);
+	return r;
+}
+
+int opt_set(int fd, int level, int name, const void *val, socklen_t len)
+{
+	struct ident id;
+	int r;
+
+	if (!ident_socket(fd, &id))
+		return SOCK_FOREIGN;
+	if ((int)len < 0)
+		return -EINVAL;
+	if (level == AF_VSOCK)
+		return set_vsock(fd, name, val, len);
+	switch (name) {
+	case SO_SNDBUF:
+	case SO_SNDBUFFORCE:
+		return set_sndbuf(fd, name, val, len);
+	case SO_SNDTIMEO_OLD:
+	case SO_SNDTIMEO_NEW:
+		r = sys->setsockopt(fd, level, name, val, len);
+		id.tag |= TAG_SNDTIMEO;
+		return r < 0 ? r : ident_write(fd, &id);
+	case SO_RCVLOWAT:
+		return set_rcvlowat(fd, val, len);
+	case SO_ZEROCOPY:
+		return set_zerocopy(fd, val, len);
+	case SO_MAX_PACING_RATE:
+		return val ? 0 : -EFAULT;
+	case SO_PEEK_OFF:
+	case SO_PASSCRED:
+	case SO_PASSSEC:
+	case SO_PASSPIDFD:
+	case SO_PASSRIGHTS:
+		return -EOPNOTSUPP;
+	case SO_INQ:
+		return -ENOPROTOOPT;
+	default:
+		return SOCK_FOREIGN;
+	}
+}
+
+int opt_ioctl(int fd, unsigned long request, void *arg, int r)
+{
+	struct ident id;
+
+	if (!ident(fd, &id))
+		return SOCK_FOREIGN;
+	switch (request) {
+	case FIONREAD: /* SIOCINQ */
+	case SIOCOUTQ:
+		if (id.tag & TAG_DEVICE)
+			return -ENOTTY;
+		if (!ident_connected(fd)) /* no transport yet */
+			return -EOPNOTSUPP;
+		if (r < 0 || request == FIONREAD)
+			return SOCK_FOREIGN;
+		*(int *)arg = 0; /* all of it is with the peer */
+		return 0;
+	case SIOCATMARK:
+	case SIOCUNIXFILE:
+		return -ENOTTY;
+	default:
+		return SOCK_FOREIGN;
+	}
+}

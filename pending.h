@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Non-blocking connects that nobody will answer: until their deadline they
+ * show nothing to poll, then POLLERR and ETIMEDOUT. The kernel has a timer for
+ * that; here the calls that wait look at the clock.
+ */
+#ifndef PENDING_H
+#define PENDING_H
+
+#include "ident.h"
+
+/* CLOCK_MONOTONIC in ns. */
+uint64_t pending_now(void);
+
+/*
+ * @fd's connect times out in @timeout. False if too many are pending already:
+ * then it has timed out.
+ */
+bool pending_add(int fd, const struct timeval *timeout);
+
+/* Does it still wait? A socket of TAG_PENDING that is unknown here does not. */
+bool pending_waits(int fd);
+
+/*
+ * Lets those time out whose time has come, and wakes who waits for them.
+ * Returns the next deadline in ns, UINT64_MAX if there is none.
+ */
+uint64_t pending_expire(void);
+
+#endif

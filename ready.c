@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Readiness: see ready.h.
+ *
+ * Theory of operation. AF_UNIX shows HUP where AF_VSOCK does not (fresh, the
+ * peer closed) and OUT where AF_VSOCK does not (after SHUT_WR). An event may
+ * so be masked to nothing, and the wait must go on without spinning on it:
+ * poll and select go on in a private epoll with all descriptors
+ * edge-triggered, where a condition shows once; in the program's own epoll the
+ * descriptor is muted, that is made edge-triggered, until it shows something
+ * that is delivered.
+ */
+#include "ready.h"
+
+#include "core/sys.h"
+#include "epmap.h"
+#include "hint.h"
+#include "next.h"
+#include "pending.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define EVIDENCE (POLLHUP | POLLERR | POLLWRBAND)
+#define READABLE (POLLIN | POLLRDNORM)
+#define WRITABLE (POLLOUT | POLLWRNORM)
+
+/* So often a process that never used AF_VSOCK is asked about a HUP. */
+#define DOUBTS 32
+
+uint64_t ready_end_ms(int timeout)
+{
+	if (timeout <= 0)
+		return timeout < 0 ? UINT64_MAX : 0;
+	return pending_now() + (uint64_t)timeout * 1000000;
+}
+
+uint64_t ready_end_ts(const struct timespec *timeout)
+{
+	if (!timeout)
+		return UINT64_MAX;
+	if (timeout->tv_sec == 0 && timeout->tv_nsec == 0)
+		return 0;
+	return pending_now() + (uint64_t)timeout->tv_sec * 1000000000u +
+	       (uint64_t)timeout->tv_nsec;
+}
+
+/* A socket of ours that came by exec may hide behind a HUP or an ERR. */
+static bool doubt_evidence(void)
+{
+	static int doubts;
+
+	return gate_is_open(GATE_USED) ||
+	       (__atomic_load_n(&doubts, __ATOMIC_RELAXED) < DOUBTS &&
+		__atomic_fetch_add(&doubts, 1, __ATOMIC_RELAXED) < DOUBTS);
+}
+
+static bool doubtful(int fd, unsigned int revents)
+{
+	if (revents & EVIDENCE)
+		return doubt_evidence();
+	return revents & (READABLE | WRITABLE) && gate_is_open(GATE_ODD) &&
+	       hint_get(fd) & HINT_LOOK;
+}
+
+bool ready_doubt_poll(const struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++)
+		if (fds[i].revents && doubtful(fds[i].fd, (unsigned int)
+						       fds[i].revents))
+			return true;
+	return false;
+}
+
+bool ready_doubt_epoll(const struct epoll_event *ev, int n)
+{
+	bool odd = gate_is_open(GATE_ODD);
+
+	for (int i = 0; i < n; i++)
+		if (odd || (ev[i].events & EVIDENCE && doubt_evidence()))
+			return true;
+	return false;
+}
+
+/* SO_RCVLOWAT holds back data, though not an end. */
+static bool below_lowat(int fd)
+{
+	int lowat = 1, queued = INT_MAX;
+	socklen_t len = sizeof(lowat);
+
+	sys_kernel.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, &len);
+	if (lowat <= 1)
+		return false;
+	NEXT(ioctl)(fd, FIONREAD, &queued);
+	return queued < lowat;
+}
+
+/* The full mask of @fd, which the kernel shows as @seen. */
+static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
+{
+	unsigned int mask = seen & ~(unsigned int)POLLWRBAND;
+	socklen_t len = sizeof(int);
+	struct ident id;
+	int err;
+
+	if (!ident(fd, &id))
+		return seen;
+	if (id.tag & TAG_DEVICE)
+		return asked & (READABLE | WRITABLE);
+	if (id.tag & TAG_PENDING) {
+		if (pending_waits(fd))
+			return 0;
+		ident(fd, &id);
+		id.tag = (id.tag & ~TAG_PENDING) | TAG_ETIMEDOUT;
+		ident_write(fd, &id);
+	}
+	if (mask & POLLERR) {
+		/* The peer died unread. Reading the error clears it. */
+		sys_kernel.getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+		mask &= ~(unsigned int)POLLERR;
+	}
+	if (id.tag & TAG_SHUT_WR)
+		mask &= ~(unsigned int)WRITABLE;
+	else
+		mask &= ~(unsigned int)POLLHUP;
+	if (mask & READABLE && !(mask & POLLHUP) && hint_get(fd) & HINT_ODD &&
+	    !(id.tag & TAG_SHUT_RD) && below_lowat(fd)) {
+		struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+		if (NEXT(poll)(&p, 1, 0) == 0 || !(p.revents & POLLRDHUP))
+			mask &= ~(unsigned int)READABLE;
+	}
+	if (id.tag & TAG_ERR)
+		mask |= POLLERR | (asked & WRITABLE);
+	return mask;
+}
+
+
+/* ms until @end or the next pending connect times out, rounded up. */
+static int wait_ms(uint64_t end)
+{
+	uint64_t next = pending_expire();
+	uint64_t now, ms;
+
+	if (end < next)
+		next = end;
+	if (next == UINT64_MAX)
+		return -1;
+	now = pending_now();
+	if (next <= now)
+		return 0;
+	ms = (next - now + 999999) / 1000000;
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static int mend_poll(struct pollfd *fds, nfds_t n)
+{
+	int ready = 0;
+
+	for (nfds_t i = 0; i < n; i++) {
+		unsigned int seen = (unsigned short)fds[i].revents;
+
+		if (!seen)
+			continue;
+		if (doubtful(fds[i].fd, seen))
+			fds[i].revents = (short)vsock_mask(
+				fds[i].fd, seen,
+				(unsigned short)fds[i].events);
+		ready += fds[i].revents != 0;
+	}
+	return ready;
+}
+
+/* All of @fds, edge-triggered; -errno if there can be no such thing. */
+static int edges(const struct pollfd *fds, nfds_t n)
+{
+	struct epoll_event ev;
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	if (ep < 0)
+		return -errno;
+	for (nfds_t i = 0; i < n; i++) {
+		if (fds[i].fd < 0)
+			continue;
+		ev.events = (unsigned short)fds[i].events | EPOLLET;
+		ev.data.u64 = 0;
+		/* One descriptor twice: a wakeup for either will do. */
+		if (NEXT(epoll_ctl)(ep, EPOLL_CTL_ADD, fds[i].fd, &ev) < 0 &&
+		    errno == EEXIST) {
+			ev.events = EPOLLIN | EPOLLOUT | EPOLLPRI |
+				    EPOLLRDHUP | EPOLLET;
+			NEXT(epoll_ctl)(ep, EPOLL_CTL_MOD, fds[i].fd, &ev);
+		}
+	}
+	return ep;
+}
+
+int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end,
+	       const sigset_t *mask)
+{
+	struct epoll_event ev[16];
+	int saved = errno, ep = -EBADF, ms, r;
+
+	for (;;) {
+		r = mend_poll(fds, n);
+		if (r > 0 || end == 0)
+			break;
+		if (ep < 0)
+			ep = edges(fds, n);
+		if (ep < 0) {
+			r = ep;
+			break;
+		}
+		ms = wait_ms(end);
+		r = NEXT(epoll_pwait)(ep, ev, 16, ms, mask);
+		if (r < 0) {
+			r = -errno;
+			break;
+		}
+		if (r == 0 && end != UINT64_MAX && pending_now() >= end)
+			end = 0;
+		r = NEXT(poll)(fds, n, 0);
+		if (r < 0) {
+			r = -errno;
+			break;
+		}
+	}
+	if (ep >= 0)
+		sys_kernel.close(ep);
+	errno = saved;
+	return r;
+}
+
+static bool in_set(int fd, const fd_set *set)
+{
+	return set && FD_ISSET(fd, set);
+}
+
+bool ready_doubt_select(int nfds, const fd_set *in, const fd_set *out,
+			const fd_set *ex)
+{
+	for (int fd = 0; fd < nfds; fd++)
+		if (hint_get(fd) & HINT_LOOK &&
+		    (in_set(fd, in) || in_set(fd, out) || in_set(fd, ex)))
+			return true;
+	return false;
+}
+
+/* fd_set is as long as nfds says, whatever FD_SETSIZE is. */
+static void clear(fd_set *set, int nfds)
+{
+	if (set)
+		memset(set, 0, ((size_t)nfds + NFDBITS - 1) / NFDBITS *
+				       sizeof(fd_mask));
+}
+
+int ready_select(int nfds, fd_set *in, fd_set *out, fd_set *ex, uint64_t end,
+		 const sigset_t *mask)
+{
+	struct pollfd fds[FD_SETSIZE];
+	nfds_t n = 0;
+	int bits = 0, r;
+
+	for (int fd = 0; fd < nfds; fd++) {
+		int events = (in_set(fd, in) ? POLLIN : 0) |
+			     (in_set(fd, out) ? POLLOUT : 0) |
+			     (in_set(fd, ex) ? POLLPRI : 0);
+
+		if (events) {
+			fds[n].fd = fd;
+			fds[n++].events = (short)events;
+		}
+	}
+	r = NEXT(poll)(fds, n, 0);
+	r = r < 0 ? -errno : ready_poll(fds, n, end, mask);
+	if (r < 0)
+		return r;
+	clear(in, nfds);
+	clear(out, nfds);
+	clear(ex, nfds);
+	for (nfds_t i = 0; i < n; i++) {
+		int fd = fds[i].fd, re = fds[i].revents, ev = fds[i].events;
+
+		if (re & POLLNVAL)
+			return -EBADF;
+		if (ev & POLLIN && re & (POLLIN | POLLHUP | POLLERR)) {
+			FD_SET(fd, in);
+			bits++;
+		}
+		if (ev & POLLOUT && re & (POLLOUT | POLLERR)) {
+			FD_SET(fd, out);
+			bits++;
+		}
+		if (ev & POLLPRI && re & POLLPRI) {
+			FD_SET(fd, ex);
+			bits++;
+		}
+	}
+	return bits;
+}
+
+/* Registers @e anew: as the program asked, or muted. */
+static void reregister(struct epmap_entry *e, bool mute)
+{
+	struct epoll_event ev = { .events = e->events, .data.u64 = e->data };
+
+	if (mute)
+		ev.events = (ev.events & ~(uint32_t)EPOLLONESHOT) | EPOLLET;
+	else if (e->events & EPOLLONESHOT) /* it has had its one */
+		ev.events = EPOLLONESHOT | EPOLLET;
+	if (NEXT(epoll_ctl)(e->epfd, EPOLL_CTL_MOD, e->fd, &ev) < 0)
+		return;
+	e->muted = mute;
+	epmap_set(e);
+}
+
+/* One event; false if nothing of it remains. */
+static bool mend_event(int epfd, struct epoll_event *ev)
+{
+	bool evidence = ev->events & EVIDENCE;
+	struct epmap_entry e;
+
+	if ((!evidence && !gate_is_open(GATE_ODD)) ||
+	    !epmap_find(epfd, ev->data.u64, evidence, &e))
+		return true;
+	if (evidence || hint_get(e.fd) & HINT_LOOK)
+		ev->events = vsock_mask(e.fd, ev->events, e.events);
+	if (ev->events == 0 && !e.muted && !(e.events & EPOLLET))
+		reregister(&e, true);
+	else if (ev->events != 0 && e.muted)
+		reregister(&e, false);
+	return ev->events != 0;
+}
+
+static int mend_epoll(int epfd, struct epoll_event *ev, int n)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n; i++)
+		if (mend_event(epfd, &ev[i]))
+			ev[kept++] = ev[i];
+	return kept;
+}
+
+int ready_epoll(int epfd, struct epoll_event *ev, int max, int r, uint64_t end,
+		const sigset_t *mask)
+{
+	int saved = errno;
+
+	for (;;) {
+		r = mend_epoll(epfd, ev, r);
+		if (r > 0 || end == 0)
+			break;
+		r = NEXT(epoll_pwait)(epfd, ev, max, wait_ms(end), mask);
+		if (r < 0) {
+			r = -errno;
+			break;
+		}
+		if (r == 0 && end != UINT64_MAX && pending_now() >= end)
+			end = 0;
+	}
+	errno = saved;
+	return r;
+}

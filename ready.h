@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Readiness: what poll, select and epoll show of an emulated socket, from what
+ * the kernel showed of the AF_UNIX socket below (vsock_poll()).
+ *
+ * The kernel's answer stands unless there is evidence against it: bits that
+ * AF_VSOCK does not show (HUP, ERR, WRBAND), or a hint on that descriptor.
+ * Without evidence there is no system call and no lock.
+ */
+#ifndef READY_H
+#define READY_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <time.h>
+
+/* When a wait ends: CLOCK_MONOTONIC in ns; 0: at once, UINT64_MAX: never. */
+uint64_t ready_end_ms(int timeout);
+uint64_t ready_end_ts(const struct timespec *timeout);
+
+/* Is any of the @n results (or events) to be doubted? */
+bool ready_doubt_poll(const struct pollfd *fds, nfds_t n);
+bool ready_doubt_epoll(const struct epoll_event *ev, int n);
+bool ready_doubt_select(int nfds, const fd_set *in, const fd_set *out,
+			const fd_set *ex);
+
+/*
+ * After a poll that left something to doubt: mends the results, and waits on
+ * if nothing remains. Returns what poll(2) returns, or -errno. @mask: as for
+ * ppoll(2), or NULL.
+ */
+int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end,
+	       const sigset_t *mask);
+
+/* The same for select(2): @in, @out, @ex are what the program asked for. */
+int ready_select(int nfds, fd_set *in, fd_set *out, fd_set *ex, uint64_t end,
+		 const sigset_t *mask);
+
+/* The same for epoll_wait(2), which gave @r events so far. */
+int ready_epoll(int epfd, struct epoll_event *ev, int max, int r, uint64_t end,
+		const sigset_t *mask);
+
+#endif

@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One emulated socket: see sock.h.
+ *
+ * Theory of operation. The AF_UNIX socket below holds nearly all of the state
+ * of a vsock socket: whether it is bound, listens, is connected, and what has
+ * been shut down by the peer. The tag (ident.h) has the rest:
+ *
+ *	SS_UNCONNECTED	  not connected, neither FAILED nor PENDING
+ *	SS_CONNECTING	  FAILED (kept until a blocking connect) or PENDING
+ *	SS_CONNECTED	  connected, no SHUT bit
+ *	SS_DISCONNECTING  any SHUT bit
+ *
+ * A connect that succeeds at once leaves no mark: the fast path writes no tag.
+ */
+#include "sock.h"
+
+#include "conf.h"
+#include "core/rdv.h"
+#include "core/route.h"
+#include "hint.h"
+#include "next.h"
+#include "pending.h"
+#include "vsock_table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <string.h>
+
+static const struct sys *const sys = &sys_kernel;
+
+/* What a directory that refuses made of the call, once a process. */
+static void complain(struct machine *m)
+{
+	static bool said;
+	int why = m->refusal;
+
+	m->refusal = 0;
+	if (why && !__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+		conf_complain("VSOCKSHIM_DIR", m->dir, strerrordesc_np(-why));
+}
+
+int sock_socket(int type, int protocol)
+{
+	const struct ident fresh = { 0 };
+	struct machine *m;
+	int fd, r;
+
+	if (type & ~(0xf | SOCK_CLOEXEC | SOCK_NONBLOCK) ||
+	    (type & 0xf) > SOCK_PACKET)
+		return -EINVAL;
+	m = conf_machine();
+	if (!m)
+		return -EAFNOSUPPORT;
+	if (protocol != 0 && protocol != PF_VSOCK)
+		return -EPROTONOSUPPORT;
+	switch (type & 0xf) {
+	case SOCK_STREAM:
+	case SOCK_SEQPACKET:
+		break;
+	case SOCK_DGRAM: /* no transport has it, as on virtio kernels */
+		return -ENODEV;
+	default:
+		return -ESOCKTNOSUPPORT;
+	}
+	fd = sys->socket(AF_UNIX, type, 0);
+	if (fd < 0)
+		return fd;
+	r = ident_write(fd, &fresh);
+	if (r < 0) {
+		sys->close(fd);
+		return r;
+	}
+	gate_open(GATE_USED);
+	hint_set(fd, HINT_OURS | HINT_MADE | HINT_FRESH);
+	return fd;
+}
+
+/*
+ * Copies the address that a program passed, of which up to 16 bytes matter. A
+ * pointer that cannot be read is EFAULT, not a crash: the kernel tells, asked
+ * by a connect(2) that can only fail. Asked once per page, not per call.
+ */
+static int copy_addr(int fd, const void *addr, socklen_t len,
+		     struct sockaddr_vm *ret)
+{
+	static uintptr_t readable_page;
+	uintptr_t first = (uintptr_t)addr, last = first + len - 1;
+	uintptr_t page = ~(uintptr_t)4095;
+
+	memset(ret, 0, sizeof(*ret));
+	if (len > sizeof(struct sockaddr_storage)) /* negative ones too */
+		return -EINVAL;
+	if (len == 0)
+		return 0;
+	if ((first & page) !=
+		    __atomic_load_n(&readable_page, __ATOMIC_RELAXED) ||
+	    (last & page) != (first & page)) {
+		if (sys->connect(fd, addr, 1) == -EFAULT ||
+		    sys->connect(fd, (const char *)addr + len - 1, 1) ==
+			    -EFAULT)
+			return -EFAULT;
+		__atomic_store_n(&readable_page, last & page,
+				 __ATOMIC_RELAXED);
+	}
+	memcpy(ret, addr, len < sizeof(*ret) ? len : sizeof(*ret));
+	return 0;
+}
+
+static bool may_bind_low_ports(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	return sys->capget(&head, data) == 0 &&
+	       data[0].effective & 1u << CAP_NET_BIND_SERVICE;
+}
+
+/* Binds to a path. Signals wait: see rdv.h. */
+static int bind_path(struct machine *m, int fd, const struct vaddr *want)
+{
+	sigset_t all, old;
+	uint32_t port;
+	int r;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	r = rdv_bind(m, fd, want, may_bind_low_ports(), &port);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (r < 0)
+		complain(m);
+	return r;
+}
+
+int sock_bind(int fd, const void *addr, socklen_t len)
+{
+	struct machine *m = conf_machine();
+	struct sockaddr_vm vm;
+	struct sockaddr_un un;
+	struct vaddr want;
+	struct ident id;
+	int r;
+
+	if (!ident_socket(fd, &id))
+		return SOCK_FOREIGN;
+	r = copy_addr(fd, addr, len, &vm);
+	if (r == 0)
+		r = addr_check(&vm, len);
+	if (r < 0)
+		return r;
+	if (id.tag & TAG_PORT || ident_name(fd, &un).kind != NAME_NONE)
+		return -EINVAL;
+	if (!m)
+		return -EADDRNOTAVAIL;
+	want.cid = vm.svm_cid;
+	want.port = vm.svm_port;
+	r = bind_path(m, fd, &want);
+	if (r < 0)
+		return r;
+	hint_add(fd, HINT_PATH);
+	id.tag |= TAG_NAMED;
+	return ident_write(fd, &id);
+}
+
+int sock_listen(int fd, int backlog)
+{
+	struct machine *m = conf_machine();
+	struct vaddr want = { .cid = VMADDR_CID_ANY };
+	struct ident id;
+	int r;
+
+	if (!ident_socket(fd, &id))
+		return SOCK_FOREIGN;
+	if (!m || !(id.tag & TAG_PORT) ||
+	    id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_NAMED))
+		return -EINVAL;
+	want.port = id.port;
+	r = bind_path(m, fd, &want);
+	if (r < 0)
+		return -EINVAL;
+	hint_add(fd, HINT_PATH);
+	id.tag |= TAG_NAMED;
+	ident_write(fd, &id);
+	return sys->listen(fd, backlog);
+}
+
+void sock_window(int fd, uint64_t size)
+{
+	/* A sender may queue what it sets, doubled, less the overhead of one
+	 * buffer: exactly @size in writes of 16 KiB and more. */
+	int v = size > INT32_MAX ? INT32_MAX : (int)(size / 2 + 16);
+
+	if (sys->setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &v, sizeof(v)) < 0)
+		sys->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v));
+}
+
+static void record_of(int fd, struct vsock_rec *rec)
+{
+	/* The key costs a system call; without records all are defaults. */
+	vsock_table_get(gate_is_open(GATE_RECORD) ? ident_key(fd) : 0, rec);
+}
+
+/* Sits out a connect that nobody answers: -ETIMEDOUT, or -EINTR. */
+static int wait_in_vain(const struct timeval *timeout)
+{
+	uint64_t now = pending_now();
+	uint64_t end = now + (uint64_t)timeout->tv_sec * 1000000000u +
+		       (uint64_t)timeout->tv_usec * 1000;
+	struct timespec ts;
+
+	while (now < end) {
+		ts.tv_sec = (time_t)((end - now) / 1000000000u);
+		ts.tv_nsec = (long)((end - now) % 1000000000u);
+		if (NEXT(ppoll)(NULL, 0, &ts, NULL) < 0)
+			return -EINTR;
+		now = pending_now();
+	}
+	return -ETIMEDOUT;
+}
+
+/* connect(2) in SS_CONNECTING; 0 if that has turned out to be over. */
+static int connect_again(int fd, struct ident *id, bool nonblock)
+{
+	struct vsock_rec rec;
+	int r;
+
+	if (id->tag & TAG_PENDING && !pending_waits(fd)) {
+		id->tag &= ~TAG_PENDING;
+		return 0;
+	}
+	if (nonblock)
+		return -EALREADY;
+	record_of(fd, &rec);
+	r = id->tag & TAG_ECONNRESET ? -ECONNRESET
+				     : wait_in_vain(&rec.connect_timeout);
+	id->tag &= ~(TAG_FAILED | TAG_PENDING | TAG_ERR);
+	ident_write(fd, id);
+	return r;
+}
+
+/*
+ * The state of @fd before a new attempt, for the few sockets that are not
+ * fresh. 0, or -errno in the order of vsock_connect().
+ */
+static int connect_state(int fd, struct ident *id, struct rdv_dial *d)
+{
+	struct sockaddr_un un;
+	int listens = 0, r;
+	socklen_t len = sizeof(listens);
+
+	if (id->tag & TAG_SHUT)
+		return -EINVAL;
+	if (id->tag & TAG_ACCEPTED)
+		return -EISCONN;
+	if (id->tag & (TAG_FAILED | TAG_PENDING)) {
+		r = connect_again(fd, id, d->nonblock);
+		if (r < 0)
+			return r;
+	}
+	d->self = ident_name(fd, &un);
+	if (d->self.kind != NAME_NONE && ident_connected(fd))
+		return -EISCONN;
+	sys->getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+	if (listens)
+		return -EINVAL;
+	if (id->tag & TAG_PORT)
+		d->port = id->port;
+	len = sizeof(d->sndtimeo);
+	if (id->tag & TAG_SNDTIMEO)
+		sys->getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &d->sndtimeo,
+				&len);
+	return 0;
+}
+
+/* Connected: the window, and what names cannot tell. */
+static void connected(int fd, const struct ident *was, const struct machine *m,
+		      const struct rdv_dial *d)
+{
+	static const struct sockaddr_vm zero = { .svm_family = 0 };
+	struct ident id = *was;
+	struct vsock_rec rec;
+
+	id.tag &= ~TAG_ERR;
+	if (d->self.kind == NAME_PATH && d->to.svm_cid != m->cid)
+		id.tag |= d->to.svm_cid == VMADDR_CID_LOCAL  ? TAG_DIALLED_1
+			  : d->to.svm_cid == VMADDR_CID_HOST ? TAG_DIALLED_2
+							     : 0;
+	if (id.tag != was->tag)
+		ident_write(fd, &id);
+	record_of(fd, &rec);
+	if (d->to.svm_reserved1 || d->to.svm_flags ||
+	    memcmp(d->to.svm_zero, zero.svm_zero, sizeof(zero.svm_zero)) != 0) {
+		rec.key = ident_key(fd);
+		rec.has_peer = true;
+		memcpy(rec.peer, &d->to, sizeof(rec.peer));
+		vsock_table_put(&rec);
+		gate_open(GATE_RECORD);
+	}
+	/* Also wakes an epoll that was there before, edge-triggered. */
+	sock_window(fd, rec.buffer_size);
+	hint_set(fd, hint_get(fd) & ~(unsigned int)HINT_FRESH);
+}
+
+/* No answer, or RST: where the socket stands, and what connect(2) returns. */
+static int not_connected(int fd, const struct ident *was,
+			 const struct rdv_dial *d, int r)
+{
+	struct ident id = *was;
+	struct vsock_rec rec;
+
+	id.tag &= ~TAG_ERR;
+	if (d->self.kind != NAME_NONE) {
+		id.tag |= TAG_NAMED;
+	} else if (d->port != VMADDR_PORT_ANY) {
+		id.tag |= TAG_PORT;
+		id.port = d->port;
+	}
+	record_of(fd, &rec);
+	if (r == -ETIMEDOUT && d->nonblock) {
+		id.tag |= pending_add(fd, &rec.connect_timeout)
+				  ? TAG_PENDING
+				  : TAG_ETIMEDOUT;
+		r = -EINPROGRESS;
+	} else if (r == -ETIMEDOUT) {
+		r = wait_in_vain(&rec.connect_timeout);
+	} else if (r == -ECONNRESET && d->nonblock) {
+		id.tag |= TAG_FAILED | TAG_ECONNRESET;
+		r = -EINPROGRESS;
+	}
+	ident_write(fd, &id);
+	if (r == -EINPROGRESS) {
+		gate_open(GATE_FAILED | GATE_ODD);
+		hint_add(fd, HINT_ODD);
+		sock_window(fd, rec.buffer_size); /* wakes who waits */
+	}
+	return r;
+}
+
+int sock_connect(int fd, const void *addr, socklen_t len)
+{
+	struct rdv_dial d = { .port = VMADDR_PORT_ANY };
+	struct machine *m;
+	struct ident id;
+	int r;
+
+	if (!ident_socket(fd, &id))
+		return SOCK_FOREIGN;
+	r = copy_addr(fd, addr, len, &d.to);
+	if (r < 0)
+		return r;
+	d.nonblock = sys->fcntl(fd, F_GETFL, 0) & O_NONBLOCK;
+	if (id.tag)
+		r = connect_state(fd, &id, &d);
+	if (r < 0)
+		return r;
+	r = addr_check(&d.to, len);
+	m = conf_machine();
+	if (r == 0 && !m)
+		return -ENODEV;
+	if (r == 0)
+		r = rdv_connect(m, fd, &d);
+	if (r == -EINVAL || r == -EISCONN) {
+		/* Not so fresh: an unmarked socket is connected, too. */
+		d.port = VMADDR_PORT_ANY;
+		if (ident_connected(fd))
+			return -EISCONN;
+		if (r == -EINVAL)
+			return r;
+		r = connect_state(fd, &id, &d);
+		if (r == 0)
+			r = rdv_connect(m, fd, &d);
+	}
+	if (r == 0) {
+		connected(fd, &id, m, &d);
+		return d.nonblock ? -EINPROGRESS : 0;
+	}
+	complain(m);
+	return r == -ENODEV ? r : not_connected(fd, &id, &d, r);
+}
+
+/* The two ends of an accepted socket, from what it and its peer are called. */
+static void accepted_ends(unsigned int tag, const struct name *own,
+			  const struct name *peer, struct sockaddr_vm *local,
+			  struct sockaddr_vm *remote)
+{
+	uint32_t cid = own->cid;
+
+	if (own->bound != VMADDR_CID_ANY)
+		cid = own->bound;
+	else if (tag & TAG_DIALLED_1)
+		cid = VMADDR_CID_LOCAL;
+	else if (tag & TAG_DIALLED_2)
+		cid = VMADDR_CID_HOST;
+	else if (peer->kind == NAME_AUTO && peer->cid == own->cid)
+		cid = peer->dialled;
+	*local = addr_vm(cid, own->port);
+
+	*remote = addr_vm(peer->cid, peer->port);
+	if (peer->kind == NAME_NONE) /* a plain AF_UNIX client */
+		*remote = addr_vm(own->cid > VMADDR_CID_HOST ? VMADDR_CID_HOST
+							     : VMADDR_CID_LOCAL,
+				  VMADDR_PORT_ANY);
+	else if (peer->cid == own->cid)
+		remote->svm_cid = VMADDR_CID_LOCAL;
+	else if (peer->cid > VMADDR_CID_HOST && own->cid > VMADDR_CID_HOST)
+		remote->svm_flags = VMADDR_FLAG_TO_HOST;
+}
+
+bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
+		   socklen_t len, struct sockaddr_vm *ret)
+{
+	struct ident id = { .tag = TAG_ACCEPTED };
+	struct name peer = name_decode(un, len);
+	unsigned int hints = hint_get(listener);
+	struct machine *m = hints & HINT_MADE ? conf_machine() : NULL;
+	struct name own = { .kind = NAME_PATH, .bound = VMADDR_CID_ANY };
+	struct sockaddr_un own_un;
+	struct sockaddr_vm local;
+	struct vsock_rec rec;
+
+	/* An unnamed client is ours to serve only if the listener is ours. */
+	if (peer.kind == NAME_NONE &&
+	    !(hints & HINT_OURS || gate_is_open(GATE_INHERITED)))
+		return false;
+	if (m && peer.kind == NAME_AUTO)
+		own.cid = m->cid;
+	else
+		own = ident_name(fd, &own_un);
+	if (own.kind != NAME_PATH)
+		return false;
+	if (peer.kind == NAME_PATH && peer.cid == own.cid) {
+		uint32_t cid = rdv_dialled(sys, un, own.cid);
+
+		if (cid != own.cid) {
+			id.tag |= cid == VMADDR_CID_LOCAL ? TAG_DIALLED_1
+							  : TAG_DIALLED_2;
+			ident_write(fd, &id);
+		}
+	}
+	accepted_ends(id.tag, &own, &peer, &local, ret);
+	rec.buffer_size = VSOCK_BUFFER_SIZE;
+	if (gate_is_open(GATE_RECORD) &&
+	    vsock_table_get(ident_key(listener), &rec)) {
+		/* What is inherited: sizes and timeout, nothing else. */
+		rec.key = ident_key(fd);
+		rec.sndbuf = 0;
+		rec.zerocopy = rec.has_peer = false;
+		vsock_table_put(&rec);
+	}
+	sock_window(fd, rec.buffer_size);
+	gate_open(GATE_USED);
+	hint_set(fd, HINT_OURS);
+	return true;
+}
+
+/* getpeername(2) of the connecting side: what it dialled, as it dialled it. */
+static struct sockaddr_vm dialled(int fd, unsigned int tag,
+				  const struct name *own,
+				  const struct name *peer)
+{
+	struct sockaddr_vm vm = addr_vm(peer->cid, peer->port);
+	struct vsock_rec rec;
+
+	if (own->kind == NAME_AUTO && own->cid == peer->cid)
+		vm.svm_cid = own->dialled;
+	else if (tag & TAG_DIALLED_1)
+		vm.svm_cid = VMADDR_CID_LOCAL;
+	else if (tag & TAG_DIALLED_2)
+		vm.svm_cid = VMADDR_CID_HOST;
+	if (gate_is_open(GATE_RECORD) &&
+	    vsock_table_get(ident_key(fd), &rec) && rec.has_peer)
+		memcpy(&vm, rec.peer, sizeof(vm));
+	return vm;
+}
+
+int sock_name(int fd, bool want_peer, struct sockaddr_vm *ret)
+{
+	struct sockaddr_un own_un, peer_un;
+	struct sockaddr_vm local, remote;
+	struct name own, peer;
+	struct ident id;
+
+	if (!ident_socket(fd, &id))
+		return SOCK_FOREIGN;
+	own = ident_name(fd, &own_un);
+	if (want_peer && (id.tag & TAG_SHUT || !ident_connected(fd)))
+		return -ENOTCONN;
+	if (id.tag & TAG_ACCEPTED) {
+		peer = ident_peer(fd, &peer_un);
+		accepted_ends(id.tag, &own, &peer, &local, &remote);
+		*ret = want_peer ? remote : local;
+	} else if (want_peer) {
+		peer = ident_peer(fd, &peer_un);
+		*ret = dialled(fd, id.tag, &own, &peer);
+	} else if (own.kind == NAME_PATH) {
+		*ret = addr_vm(own.bound, own.port);
+	} else if (own.kind == NAME_AUTO) {
+		*ret = addr_vm(VMADDR_CID_ANY, own.port);
+	} else {
+		*ret = addr_vm(VMADDR_CID_ANY, id.tag & TAG_PORT
+						       ? id.port
+						       : VMADDR_PORT_ANY);
+	}
+	return 0;
+}
+
+/* After SHUT_RD nothing is readable any more; AF_UNIX would still give it. */
+static void drain(int fd)
+{
+	char buf[4096];
+
+	while (NEXT(recv)(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+}
+
+int sock_shutdown(int fd, int how)
+{
+	struct ident id;
+
+	if (!ident_socket(fd, &id))
+		return SOCK_FOREIGN;
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
+		return -EINVAL;
+	if (!(id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING)) &&
+	    !ident_connected(fd))
+		return -ENOTCONN;
+	if (NEXT(shutdown)(fd, how) < 0)
+		return -errno;
+	id.tag |= (unsigned int)how + 1;
+	ident_write(fd, &id);
+	if (how != SHUT_WR)
+		drain(fd);
+	gate_open(GATE_ODD);
+	hint_add(fd, HINT_ODD);
+	return 0;
+}
+
+bool sock_closing(int fd, struct sockaddr_un *un)
+{
+	struct ident id;
+	bool path;
+
+	if (gate_is_open(GATE_RECORD))
+		vsock_table_closed(ident_key(fd));
+	if (!(hint_get(fd) & HINT_PATH) || !ident_socket(fd, &id))
+		return false;
+	path = !(id.tag & TAG_ACCEPTED) && ident_name(fd, un).kind == NAME_PATH;
+	return path;
+}
+
+void sock_closed(const struct sockaddr_un *un)
+{
+	struct machine *m = conf_machine();
+	sigset_t all, old;
+
+	if (!m)
+		return;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	rdv_release(m, un);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+int sock_recv_failed(int fd, int err)
+{
+	struct ident id;
+
+	if ((err != EINVAL && err != ECONNRESET) || !ident_socket(fd, &id))
+		return err;
+	if (err == ECONNRESET) /* the peer died unread: no error to a vsock */
+		return 0;
+	return ident_connected(fd) ? err : ENOTCONN;
+}
+
+int sock_recv_check(int fd, size_t len, int flags)
+{
+	struct vsock_rec rec;
+	struct ident id;
+
+	if (!ident_socket(fd, &id))
+		return 0;
+	if (flags & MSG_ERRQUEUE)
+		return -EAGAIN;
+	if (!ident_connected(fd))
+		return -ENOTCONN;
+	if (flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (len == 0 || id.tag & TAG_SHUT_RD)
+		return 1;
+	record_of(fd, &rec);
+	return flags & MSG_WAITALL && len >= rec.buffer_size ? -ENOMEM : 0;
+}
+
+int sock_error(int fd)
+{
+	struct ident id;
+	int err;
+
+	if (!ident_socket(fd, &id))
+		return 0;
+	if (id.tag & TAG_PENDING && !pending_waits(fd)) {
+		ident(fd, &id); /* its time came: pending_expire() wrote */
+		if (id.tag & TAG_PENDING)
+			id.tag = (id.tag & ~TAG_PENDING) | TAG_ETIMEDOUT;
+	}
+	if (!(id.tag & TAG_ERR))
+		return 0;
+	err = id.tag & TAG_ECONNRESET ? ECONNRESET : ETIMEDOUT;
+	id.tag &= ~TAG_ERR;
+	ident_write(fd, &id);
+	return err;
+}

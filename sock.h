@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One emulated socket: what the calls of shim.c mean on it. Each function
+ * returns what the call does, or -errno as the kernel's function named with it
+ * would give; SOCK_FOREIGN if @fd is none of ours, and nothing was done.
+ */
+#ifndef SOCK_H
+#define SOCK_H
+
+#include "core/addr.h"
+#include "ident.h"
+
+#include <sys/un.h>
+
+#define SOCK_FOREIGN (-4096)
+
+/* socket(AF_VSOCK): __sock_create() and vsock_create() */
+int sock_socket(int type, int protocol);
+/* bind(2): vsock_bind() */
+int sock_bind(int fd, const void *addr, socklen_t len);
+/* listen(2), after the kernel's EINVAL: it may be bound to a port only */
+int sock_listen(int fd, int backlog);
+/* connect(2): vsock_connect() */
+int sock_connect(int fd, const void *addr, socklen_t len);
+
+/*
+ * @fd was accepted from @listener, and @un is what accept(2) returned as its
+ * address. If it is ours, makes it so, and *@ret is the address to show.
+ * False: leave it alone.
+ */
+bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
+		   socklen_t len, struct sockaddr_vm *ret);
+
+/* getsockname(2), getpeername(2): vsock_getname() */
+int sock_name(int fd, bool peer, struct sockaddr_vm *ret);
+
+/* shutdown(2): vsock_shutdown() */
+int sock_shutdown(int fd, int how);
+
+/*
+ * close(2): before it, sock_closing() says whether a path is to be looked at
+ * afterwards, by sock_closed().
+ */
+bool sock_closing(int fd, struct sockaddr_un *un);
+void sock_closed(const struct sockaddr_un *un);
+
+/*
+ * What a receive that failed with @err should do: 0 for trying once more, else
+ * the errno to show (vsock_connectible_recvmsg()).
+ */
+int sock_recv_failed(int fd, int err);
+
+/*
+ * A receive of no bytes, or with flags that AF_UNIX knows otherwise: 0 for
+ * going on, 1 for "returns 0", or -errno.
+ */
+int sock_recv_check(int fd, size_t len, int flags);
+
+/* SO_ERROR: the pending errno, which it clears, or 0 */
+int sock_error(int fd);
+
+/* SO_SNDBUF, so that a sender's window is exactly @size bytes. */
+void sock_window(int fd, uint64_t size);
+
+#endif

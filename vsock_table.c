@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* What fits neither a socket's name nor its tag: see vsock_table.h. */
+#include "vsock_table.h"
+
+#include "uthash_pool.h"
+
+#include <errno.h>
+
+struct entry {
+	struct vsock_rec rec;
+	bool closed;
+	UT_hash_handle hh;
+};
+
+static struct entry *table;
+static unsigned int table_generation;
+static unsigned int n_closed;
+
+static void lock(sigset_t *old)
+{
+	unsigned int g = pool_lock(old);
+
+	if (g != table_generation) {
+		table = NULL;
+		n_closed = 0;
+		table_generation = g;
+	}
+}
+
+static struct entry *find(uint64_t key)
+{
+	struct entry *e;
+
+	HASH_FIND(hh, table, &key, sizeof(key), e);
+	if (e && e->closed) {
+		e->closed = false;
+		n_closed--;
+	}
+	return e;
+}
+
+bool vsock_table_get(uint64_t key, struct vsock_rec *ret)
+{
+	struct entry *e;
+	sigset_t old;
+
+	*ret = (struct vsock_rec){
+		.key = key,
+		.buffer_size = VSOCK_BUFFER_SIZE,
+		.buffer_min = VSOCK_BUFFER_MIN,
+		.buffer_max = VSOCK_BUFFER_MAX,
+		.connect_timeout.tv_sec = VSOCK_CONNECT_TIMEOUT,
+	};
+	lock(&old);
+	e = find(key);
+	if (e)
+		*ret = e->rec;
+	pool_unlock(&old);
+	return e;
+}
+
+int vsock_table_put(const struct vsock_rec *rec)
+{
+	struct entry *e;
+	sigset_t old;
+	int r = 0;
+
+	lock(&old);
+	e = find(rec->key);
+	if (e) {
+		e->rec = *rec;
+		goto out;
+	}
+	e = pool_alloc(sizeof(*e));
+	if (e) {
+		*e = (struct entry){ .rec = *rec };
+		HASH_ADD(hh, table, rec.key, sizeof(e->rec.key), e);
+	}
+	if (!e || !e->hh.tbl)
+		r = -ENOMEM;
+	if (e && r < 0)
+		pool_free(e, sizeof(*e));
+out:
+	pool_unlock(&old);
+	return r;
+}
+
+/* uthash keeps the order of addition: the first that are closed are oldest. */
+static void drop_oldest(void)
+{
+	struct entry *e, *next;
+
+	HASH_ITER(hh, table, e, next) {
+		if (n_closed <= VSOCK_TABLE_CLOSED)
+			break;
+		if (!e->closed)
+			continue;
+		HASH_DELETE(hh, table, e);
+		pool_free(e, sizeof(*e));
+		n_closed--;
+	}
+}
+
+void vsock_table_closed(uint64_t key)
+{
+	struct entry *e;
+	sigset_t old;
+
+	lock(&old);
+	e = find(key);
+	if (e) {
+		e->closed = true;
+		if (++n_closed >= 2 * VSOCK_TABLE_CLOSED)
+			drop_oldest();
+	}
+	pool_unlock(&old);
+}

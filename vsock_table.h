@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What fits neither a socket's name nor its tag: option values, by the number
+ * that names the socket (ident_key()). Process-local; a record that is missing
+ * means the kernel's defaults, so a lost table is never fatal.
+ *
+ * Records are copied in and out; nobody outside sees memory of the table.
+ * Async-signal-safe.
+ */
+#ifndef VSOCK_TABLE_H
+#define VSOCK_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/time.h>
+
+#define VSOCK_BUFFER_SIZE     (256 * 1024) /* VSOCK_DEFAULT_BUFFER_SIZE */
+#define VSOCK_BUFFER_MAX      (256 * 1024)
+#define VSOCK_BUFFER_MIN      128
+#define VSOCK_CONNECT_TIMEOUT 2 /* seconds */
+
+struct vsock_rec {
+	uint64_t key;
+	uint64_t buffer_size; /* SO_VM_SOCKETS_BUFFER_*: bytes */
+	uint64_t buffer_min;
+	uint64_t buffer_max;
+	struct timeval connect_timeout;
+	int sndbuf;	   /* SO_SNDBUF as the program set it; 0: default */
+	bool zerocopy;	   /* SO_ZEROCOPY */
+	bool has_peer;	   /* peer[] differs from what the names tell */
+	uint8_t peer[16];  /* the address that connect(2) was given */
+};
+
+/* The record of @key in *@ret, or the defaults and false. */
+bool vsock_table_get(uint64_t key, struct vsock_rec *ret);
+
+/* Stores it. 0, or -ENOMEM. */
+int vsock_table_put(const struct vsock_rec *rec);
+
+/*
+ * A descriptor of @key was closed, perhaps the last. The record goes some
+ * time later, when VSOCK_TABLE_CLOSED others were closed after it and nobody
+ * asked for it since.
+ */
+#define VSOCK_TABLE_CLOSED 256
+void vsock_table_closed(uint64_t key);
+
+#endif
