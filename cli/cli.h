@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The command `vsockshim`: what its subcommands share. */
+#ifndef CLI_H
+#define CLI_H
+
+#define EXIT_USAGE	 2   /* the command line is wrong */
+#define EXIT_NOT_RUN	 126 /* as shells do: found, but it cannot be run */
+#define EXIT_NOT_FOUND	 127
+
+/* Says "vsockshim: " and the text on standard error; returns @status. */
+int cli_fail(int status, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Each subcommand gets its own argc and argv, argv[0] being its name. */
+int cmd_run(int argc, char **argv);
+extern const char cmd_run_help[];
+
+#endif

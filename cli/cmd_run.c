@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vsockshim run: sets the environment and becomes the command, so that pid,
+ * signals and exit status are the command's own.
+ */
+#include "cli/cli.h"
+
+#include "core/addr.h"
+#include "core/util.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char cmd_run_help[] =
+	"usage: vsockshim run [OPTIONS] [--] COMMAND [ARGUMENTS]\n\n"
+	"Becomes COMMAND, with libvsockshim.so preloaded.\n\n"
+	"  --cid N            the machine that it runs on: 1, 2 (the host; "
+	"default),\n"
+	"                     or 3 to 4294967294 (a guest)\n"
+	"  --dir DIR          the rendezvous directory: machines in one "
+	"directory meet\n"
+	"  --transport T      unix (default) or auto\n"
+	"  --help             this text\n\n"
+	"Options set VSOCKSHIM_CID, VSOCKSHIM_DIR and VSOCKSHIM_TRANSPORT; "
+	"without an\n"
+	"option the variable stays as it is. Exit status: the command's; 2 for "
+	"bad\n"
+	"usage, 126 if the command cannot be run, 127 if it is not found.\n";
+
+/* The library is beside the command: in the tree, or where it was installed. */
+static bool find_library(char *path, size_t size)
+{
+	static const char *const places[] = { "/libvsockshim.so", LIBDIR_REL };
+	char self[PATH_MAX], try[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (n < 0)
+		return false;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (!slash)
+		return false;
+	*slash = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (util_join(try, sizeof(try), self, places[i]) &&
+		    access(try, R_OK) == 0 && realpath(try, path) &&
+		    strlen(path) < size)
+			return true;
+	return false;
+}
+
+static bool good_cid(const char *s)
+{
+	const char *end = s + strlen(s);
+	uint32_t cid;
+
+	return addr_scan_u32(&s, end, &cid) && s == end &&
+	       cid != VMADDR_CID_HYPERVISOR && cid != VMADDR_CID_ANY;
+}
+
+/* A relative directory becomes absolute: the command may change its own. */
+static int set_dir(const char *dir)
+{
+	char path[PATH_MAX], cwd[PATH_MAX];
+
+	if (*dir == '\0')
+		return cli_fail(EXIT_USAGE, "--dir: is empty");
+	if (*dir != '/') {
+		if (!getcwd(cwd, sizeof(cwd) - 1))
+			return cli_fail(EXIT_USAGE, "--dir %s: %s", dir,
+					strerror(errno));
+		strcat(cwd, "/");
+		if (!util_join(path, sizeof(path), cwd, dir))
+			return cli_fail(EXIT_USAGE, "--dir %s: is too long",
+					dir);
+		dir = path;
+	}
+	setenv("VSOCKSHIM_DIR", dir, 1);
+	return 0;
+}
+
+static int set_option(int option, const char *value)
+{
+	switch (option) {
+	case 'c':
+		if (!good_cid(value))
+			return cli_fail(EXIT_USAGE,
+					"--cid %s: takes 1, 2 or 3 to "
+					"4294967294",
+					value);
+		setenv("VSOCKSHIM_CID", value, 1);
+		return 0;
+	case 'd':
+		return set_dir(value);
+	case 't':
+		if (strcmp(value, "unix") != 0 && strcmp(value, "auto") != 0)
+			return cli_fail(EXIT_USAGE,
+					"--transport %s: takes unix or auto",
+					value);
+		setenv("VSOCKSHIM_TRANSPORT", value, 1);
+		return 0;
+	default:
+		return EXIT_USAGE; /* getopt has said why */
+	}
+}
+
+/* In front, so that a program's own use of AF_VSOCK meets us first. */
+static void set_preload(const char *library)
+{
+	const char *old = getenv("LD_PRELOAD");
+	char *both;
+
+	if (!old || !*old) {
+		setenv("LD_PRELOAD", library, 1);
+		return;
+	}
+	if (strstr(old, library))
+		return;
+	if (asprintf(&both, "%s:%s", library, old) < 0)
+		abort();
+	setenv("LD_PRELOAD", both, 1);
+	free(both);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "cid", required_argument, NULL, 'c' },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "transport", required_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	char library[PATH_MAX], name[] = "vsockshim";
+	int c, r;
+
+	argv[0] = name; /* as getopt begins its messages */
+	while ((c = getopt_long(argc, argv, "+h", options, NULL)) >= 0) {
+		if (c == 'h') {
+			fputs(cmd_run_help, stdout);
+			return 0;
+		}
+		r = set_option(c, optarg);
+		if (r)
+			return r;
+	}
+	if (optind == argc)
+		return cli_fail(EXIT_USAGE, "run: no command given; see "
+					    "vsockshim run --help");
+	if (!find_library(library, sizeof(library)))
+		return cli_fail(EXIT_NOT_RUN,
+				"cannot find libvsockshim.so beside the "
+				"vsockshim command");
+	set_preload(library);
+	execvp(argv[optind], argv + optind);
+	r = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUN;
+	return cli_fail(r, "%s: %s", argv[optind], strerror(errno));
+}
