@@ -240,8 +240,9 @@ static int bind_port(const struct machine *m, const struct place *p, int fd,
 	ports_mark(m->ports, port);
 	len = path_addr(p, m->cid, port, bound, &un);
 	r = m->sys->bind(fd, &un, len);
+	/* Whatever the umask is; too late to fail, as a socket is bound once. */
 	if (r == 0)
-		r = m->sys->chmod(un.sun_path, 0700 | m->share);
+		(void)m->sys->chmod(un.sun_path, 0700 | m->share);
 	return r;
 }
 
