@@ -19,7 +19,10 @@ bool dev_is_path(const char *path)
 
 int dev_open(int flags)
 {
-	const struct ident id = { .tag = TAG_DEVICE };
+	const struct ident id = {
+		.tag = TAG_DEVICE |
+		       ((flags & O_ACCMODE) == O_RDONLY ? TAG_RDONLY : 0),
+	};
 	int fd, r;
 
 	if (!conf_machine())

@@ -99,13 +99,13 @@ void epmap_remove(int epfd, int fd)
 	pool_unlock(&old);
 }
 
-/* Several sockets with one datum: the one that has something to say. */
-static bool speaks(int fd)
+/* Several entries with one datum, some outdated: is the event of this one? */
+static bool shows(const struct epmap_entry *e, uint32_t events)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP };
+	struct pollfd p = { .fd = e->fd, .events = (short)e->events };
 
-	return NEXT(poll)(&p, 1, 0) > 0 &&
-	       p.revents & (POLLHUP | POLLERR | POLLIN);
+	return NEXT(poll)(&p, 1, 0) > 0 && !(p.revents & POLLNVAL) &&
+	       (uint32_t)(unsigned short)p.revents & events;
 }
 
 #define MAX_SAME 16
@@ -203,16 +203,17 @@ static bool find_proc(int epfd, uint64_t data, struct epmap_entry *ret)
 	return found;
 }
 
-bool epmap_find(int epfd, uint64_t data, bool ask, struct epmap_entry *ret)
+bool epmap_find(int epfd, const struct epoll_event *ev, bool ask,
+		struct epmap_entry *ret)
 {
 	struct epmap_entry same[MAX_SAME];
-	int n = find_data(epfd, data, same);
+	int n = find_data(epfd, ev->data.u64, same);
 
 	for (int i = 0; i < n; i++) {
-		if (n > 1 && !speaks(same[i].fd))
+		if (n > 1 && !shows(&same[i], ev->events))
 			continue;
 		*ret = same[i];
 		return true;
 	}
-	return ask && find_proc(epfd, data, ret);
+	return ask && find_proc(epfd, ev->data.u64, ret);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 struct epmap_entry {
 	int epfd;
@@ -22,9 +23,10 @@ void epmap_set(const struct epmap_entry *e);
 void epmap_remove(int epfd, int fd);
 
 /*
- * The entry of the event with @data; false if it is none of ours. @ask: also
- * of /proc, if it is not known.
+ * The entry of the event @ev; false if it is none of ours. @ask: also of /proc,
+ * if it is not known.
  */
-bool epmap_find(int epfd, uint64_t data, bool ask, struct epmap_entry *ret);
+bool epmap_find(int epfd, const struct epoll_event *ev, bool ask,
+		struct epmap_entry *ret);
 
 #endif

@@ -27,6 +27,7 @@ enum hint {
 	HINT_PATH = 4, /* bound to a path, which close(2) may have to remove */
 	HINT_FRESH = 8, /* neither connected nor listening as yet */
 	HINT_ODD = 16,	/* shut down, failed, or with an SO_RCVLOWAT */
+	HINT_PLAIN = 32, /* made here, or asked: not an emulated socket */
 	HINT_LOOK = HINT_FRESH | HINT_ODD, /* at its mask, evidence or not */
 };
 
@@ -59,6 +60,15 @@ static inline void hint_set(int fd, unsigned int bits)
 	if ((unsigned int)fd < HINT_FDS)
 		__atomic_store_n(&hint_bytes[fd], (uint8_t)bits,
 				 __ATOMIC_RELAXED);
+}
+
+/*
+ * Might @fd, which nothing says is ours, be? In a process that has not used
+ * AF_VSOCK only if it came from elsewhere.
+ */
+static inline bool hint_unknown(int fd)
+{
+	return gate_is_open(GATE_USED) || !(hint_get(fd) & HINT_PLAIN);
 }
 
 static inline void hint_add(int fd, unsigned int bits)

@@ -16,6 +16,13 @@ static bool tag_read(int fd, uint64_t *ret)
 	       len == sizeof(*ret);
 }
 
+/* Asked, and none of ours: in a process without any, asked once. */
+static bool foreign(int fd)
+{
+	hint_set(fd, HINT_PLAIN);
+	return false;
+}
+
 /* Seen for the first time under this number: who knows what was done to it. */
 static void inherited(int fd)
 {
@@ -29,18 +36,15 @@ bool ident(int fd, struct ident *ret)
 	uint64_t v;
 
 	*ret = (struct ident){ 0 };
-	if (!tag_read(fd, &v)) {
-		hint_set(fd, 0);
-		return false;
-	}
+	if (!tag_read(fd, &v))
+		return foreign(fd);
 	if (v >> 48 == MAGIC) {
 		ret->tag = v >> 32 & 0xffff;
 		ret->port = (uint32_t)v;
 	} else if (ident_name(fd, &un).kind == NAME_PATH) {
 		ret->tag = TAG_ACCEPTED;
 	} else {
-		hint_set(fd, 0);
-		return false;
+		return foreign(fd);
 	}
 	if (!(hint_get(fd) & HINT_OURS))
 		inherited(fd);
@@ -69,13 +73,12 @@ struct name ident_name(int fd, struct sockaddr_un *un)
 	return name_decode(un, len);
 }
 
-struct name ident_peer(int fd, struct sockaddr_un *un)
+struct name ident_peer(int fd, struct sockaddr_un *un, socklen_t *len)
 {
-	socklen_t len = sizeof(*un);
-
-	if (sys_kernel.getpeername(fd, un, &len) < 0)
-		len = 0;
-	return name_decode(un, len);
+	*len = sizeof(*un);
+	if (sys_kernel.getpeername(fd, un, len) < 0)
+		*len = 0;
+	return name_decode(un, *len);
 }
 
 bool ident_connected(int fd)

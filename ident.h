@@ -24,12 +24,16 @@ enum tag {
 	TAG_ACCEPTED = 1 << 4, /* made by accept(2) */
 	TAG_FAILED = 1 << 5,   /* a non-blocking connect failed: SS_CONNECTING */
 	TAG_PENDING = 1 << 6,  /* ... waits for an answer that will not come */
-	TAG_ECONNRESET = 1 << 7, /* sk_err, at most one of the two */
+	TAG_ECONNRESET = 1 << 7, /* sk_err: */
 	TAG_ETIMEDOUT = 1 << 8,
-	TAG_ERR = TAG_ECONNRESET | TAG_ETIMEDOUT,
+	TAG_EPROTO = TAG_ECONNRESET | TAG_ETIMEDOUT,
+	TAG_ERR = TAG_EPROTO,
 	TAG_DIALLED_1 = 1 << 9,	 /* the client dialled CID 1, ... */
-	TAG_DIALLED_2 = 1 << 10, /* CID 2; none: its machine's CID */
+	TAG_DIALLED_2 = 1 << 10, /* CID 2, ... */
+	TAG_DIALLED_OWN = 1 << 15, /* its machine's; none: as the name says */
 	TAG_SNDTIMEO = 1 << 11,	 /* the program set SO_SNDTIMEO */
+	TAG_SIZED = 1 << 13,	 /* SO_SNDBUF tells SO_VM_SOCKETS_BUFFER_SIZE */
+	TAG_RDONLY = 1 << 14,	 /* the device, opened to read */
 	TAG_DEVICE = 1 << 12,	 /* not a socket to its program: /dev/vsock */
 };
 
@@ -52,7 +56,7 @@ int ident_write(int fd, const struct ident *id);
 
 /* Names, NAME_NONE if there is none or none of ours. */
 struct name ident_name(int fd, struct sockaddr_un *un);
-struct name ident_peer(int fd, struct sockaddr_un *un);
+struct name ident_peer(int fd, struct sockaddr_un *un, socklen_t *len);
 
 /* Has it a peer, be it gone? As AF_UNIX sees it. */
 bool ident_connected(int fd);

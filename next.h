@@ -7,6 +7,7 @@
 #define NEXT_H
 
 #include <poll.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
@@ -33,6 +34,10 @@
 	X(open64)                                                              \
 	X(openat)                                                              \
 	X(openat64)                                                            \
+	X(fopen)                                                               \
+	X(fopen64)                                                             \
+	X(write)                                                               \
+	X(writev)                                                              \
 	X(read)                                                                \
 	X(readv)                                                               \
 	X(recv)                                                                \

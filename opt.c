@@ -5,6 +5,7 @@
 #include "core/sys.h"
 #include "hint.h"
 #include "sock.h"
+#include "user.h"
 #include "vsock_table.h"
 
 #include <errno.h>
@@ -66,40 +67,46 @@ bool opt_differs(int level, int name)
 	}
 }
 
-/* Copies a value out as sock_getsockopt() does: as much as there is room. */
-static int put(void *val, socklen_t *len, const void *from, socklen_t size)
+static int put_int(int fd, void *val, socklen_t *len, int v)
 {
-	if (!len || (!val && *len))
-		return -EFAULT;
-	if ((int)*len < 0)
+	return user_put_option(fd, val, len, &v, sizeof(v));
+}
+
+/* Reads an option's value: 0, -EINVAL if it is too short, -EFAULT. */
+static int take(int fd, const void *val, socklen_t len, void *ret, size_t size)
+{
+	if (len < size)
 		return -EINVAL;
-	if (*len > size)
-		*len = size;
-	memcpy(val, from, *len);
+	if (!user_readable(fd, val, size))
+		return -EFAULT;
+	memcpy(ret, val, size);
 	return 0;
 }
 
-static int put_int(void *val, socklen_t *len, int v)
+/* The record, or what the socket itself keeps of what another process set. */
+static void get_record(int fd, const struct ident *id, struct vsock_rec *rec)
 {
-	return put(val, len, &v, sizeof(v));
+	int sndbuf;
+	socklen_t len = sizeof(sndbuf);
+
+	if (vsock_table_get(ident_key(fd), rec) || !(id->tag & TAG_SIZED) ||
+	    sys->getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) < 0)
+		return;
+	rec->buffer_size = sock_window_size(sndbuf);
+	if (rec->buffer_max < rec->buffer_size)
+		rec->buffer_max = rec->buffer_size;
+	if (rec->buffer_min > rec->buffer_size)
+		rec->buffer_min = rec->buffer_size;
 }
 
-static bool take_int(const void *val, socklen_t len, int *ret, int *error)
-{
-	*error = !val ? -EFAULT : len < sizeof(*ret) ? -EINVAL : 0;
-	if (*error)
-		return false;
-	memcpy(ret, val, sizeof(*ret));
-	return true;
-}
-
-static int get_vsock(int fd, int name, void *val, socklen_t *len)
+static int get_vsock(int fd, const struct ident *id, int name, void *val, socklen_t *len)
 {
 	struct vsock_rec rec;
 	const void *from;
-	socklen_t size = sizeof(uint64_t);
+	socklen_t room, size = sizeof(uint64_t);
+	int r;
 
-	vsock_table_get(ident_key(fd), &rec);
+	get_record(fd, id, &rec);
 	switch (name) {
 	case SO_VM_SOCKETS_BUFFER_SIZE:
 		from = &rec.buffer_size;
@@ -118,11 +125,12 @@ static int get_vsock(int fd, int name, void *val, socklen_t *len)
 	default:
 		return -ENOPROTOOPT;
 	}
-	if (!len)
-		return -EFAULT;
-	if (*len < size)
+	r = user_room(fd, len, &room);
+	if (r < 0)
+		return r;
+	if (room < size)
 		return -EINVAL;
-	return put(val, len, from, size);
+	return user_put_option(fd, val, len, from, size);
 }
 
 /* vsock_update_buffer_size() */
@@ -135,51 +143,45 @@ static void clamp(struct vsock_rec *rec, uint64_t size)
 	rec->buffer_size = size;
 }
 
-static int set_timeout(struct vsock_rec *rec, const void *val, socklen_t len)
+static int set_timeout(struct vsock_rec *rec, struct timeval tv)
 {
-	struct timeval tv;
-
-	if (len < sizeof(tv))
-		return -EINVAL;
-	memcpy(&tv, val, sizeof(tv));
 	/* What fits a kernel's jiffies at 1,000 Hz. */
-	if (tv.tv_sec < 0 || tv.tv_usec < 0 || tv.tv_usec >= 1000000 ||
+	if (tv.tv_sec < 0 || tv.tv_usec >= 1000000 ||
 	    tv.tv_sec >= LONG_MAX / 1000 - 1)
 		return -ERANGE;
+	if (tv.tv_usec < 0) /* its unsigned jiffies overflow to none */
+		tv.tv_usec = 0;
 	if (tv.tv_sec == 0 && tv.tv_usec == 0)
 		tv.tv_sec = VSOCK_CONNECT_TIMEOUT;
 	rec->connect_timeout = tv;
 	return 0;
 }
 
-static int set_vsock(int fd, int name, const void *val, socklen_t len)
+static int set_vsock(int fd, struct ident *id, int name, const void *val, socklen_t len)
 {
 	struct vsock_rec rec;
+	struct timeval tv;
 	uint64_t v = 0;
 	int r;
 
-	vsock_table_get(ident_key(fd), &rec);
+	get_record(fd, id, &rec);
 	switch (name) {
 	case SO_VM_SOCKETS_BUFFER_SIZE:
 	case SO_VM_SOCKETS_BUFFER_MIN_SIZE:
 	case SO_VM_SOCKETS_BUFFER_MAX_SIZE:
-		if (len < sizeof(v))
-			return -EINVAL;
-		if (!val)
-			return -EFAULT;
-		memcpy(&v, val, sizeof(v));
+		r = take(fd, val, len, &v, sizeof(v));
 		break;
 	case SO_VM_SOCKETS_CONNECT_TIMEOUT_OLD:
 	case SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW:
-		if (!val)
-			return len < sizeof(struct timeval) ? -EINVAL : -EFAULT;
-		r = set_timeout(&rec, val, len);
-		if (r < 0)
-			return r;
+		r = take(fd, val, len, &tv, sizeof(tv));
+		if (r == 0)
+			r = set_timeout(&rec, tv);
 		break;
 	default:
 		return -ENOPROTOOPT;
 	}
+	if (r < 0)
+		return r;
 	if (name == SO_VM_SOCKETS_BUFFER_MIN_SIZE)
 		rec.buffer_min = v;
 	if (name == SO_VM_SOCKETS_BUFFER_MAX_SIZE)
@@ -188,13 +190,16 @@ static int set_vsock(int fd, int name, const void *val, socklen_t len)
 		clamp(&rec, v);
 	else
 		clamp(&rec, rec.buffer_size);
+	/* The transport announces it to the peer in 32 bits. */
+	if (rec.buffer_size > UINT32_MAX && ident_connected(fd))
+		rec.buffer_size = UINT32_MAX;
 	r = vsock_table_put(&rec);
 	if (r < 0)
 		return r;
 	gate_open(GATE_RECORD);
-	if (ident_connected(fd))
-		sock_window(fd, rec.buffer_size);
-	return 0;
+	sock_window(fd, rec.buffer_size);
+	id->tag |= TAG_SIZED;
+	return ident_write(fd, id);
 }
 
 int opt_get(int fd, int level, int name, void *val, socklen_t *len)
@@ -206,33 +211,34 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 	struct sockaddr_vm vm;
 	struct vsock_rec rec;
 	struct ident id;
+	socklen_t room;
 	int r;
 
 	if (!ident_socket(fd, &id))
 		return SOCK_FOREIGN;
 	if (level == AF_VSOCK)
-		return get_vsock(fd, name, val, len);
+		return get_vsock(fd, &id, name, val, len);
 	switch (name) {
 	case SO_DOMAIN:
-		return put_int(val, len, AF_VSOCK);
+		return put_int(fd, val, len, AF_VSOCK);
 	case SO_SNDBUF:
 		vsock_table_get(ident_key(fd), &rec);
-		return put_int(val, len,
+		return put_int(fd, val, len,
 			       rec.sndbuf ? rec.sndbuf : DEFAULT_SNDBUF);
 	case SO_ZEROCOPY:
 		vsock_table_get(ident_key(fd), &rec);
-		return put_int(val, len, rec.zerocopy);
+		return put_int(fd, val, len, rec.zerocopy);
 	case SO_MAX_PACING_RATE:
-		return put(val, len, &unpaced, sizeof(unpaced));
+		return user_put_option(fd, val, len, &unpaced, sizeof(unpaced));
 	case SO_PEERCRED:
-		return put(val, len, &nobody, sizeof(nobody));
+		return user_put_option(fd, val, len, &nobody, sizeof(nobody));
 	case SO_PEERNAME:
 		r = sock_name(fd, true, &vm);
-		if (r < 0)
-			return r;
-		if (len && *len > sizeof(vm))
-			return -EINVAL;
-		return put(val, len, &vm, sizeof(vm));
+		if (r == 0)
+			r = user_room(fd, len, &room);
+		if (r < 0 || room > sizeof(vm))
+			return r < 0 ? r : -EINVAL;
+		return user_put_option(fd, val, len, &vm, sizeof(vm));
 	case SO_PEERGROUPS:
 	case SO_PEERPIDFD:
 		return -ENODATA;
@@ -276,9 +282,9 @@ static int set_sndbuf(int fd, int name, const void *val, socklen_t len)
 static int set_rcvlowat(int fd, const void *val, socklen_t len)
 {
 	struct vsock_rec rec;
-	int v, r;
+	int v, r = take(fd, val, len, &v, sizeof(v));
 
-	if (!take_int(val, len, &v, &r))
+	if (r < 0)
 		return r;
 	vsock_table_get(ident_key(fd), &rec);
 	if (v < 0 || (uint64_t)v > rec.buffer_size)
@@ -293,9 +299,9 @@ static int set_rcvlowat(int fd, const void *val, socklen_t len)
 static int set_zerocopy(int fd, const void *val, socklen_t len)
 {
 	struct vsock_rec rec;
-	int v, r;
+	int v, r = take(fd, val, len, &v, sizeof(v));
 
-	if (!take_int(val, len, &v, &r))
+	if (r < 0)
 		return r;
 	if (v != 0 && v != 1)
 		return -EINVAL;
@@ -316,7 +322,7 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 	if ((int)len < 0)
 		return -EINVAL;
 	if (level == AF_VSOCK)
-		return set_vsock(fd, name, val, len);
+		return set_vsock(fd, &id, name, val, len);
 	switch (name) {
 	case SO_SNDBUF:
 	case SO_SNDBUFFORCE:

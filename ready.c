@@ -27,7 +27,7 @@
 #define READABLE (POLLIN | POLLRDNORM)
 #define WRITABLE (POLLOUT | POLLWRNORM)
 
-/* So often a process that never used AF_VSOCK is asked about a HUP. */
+/* So often epoll in a process that never used AF_VSOCK is asked about. */
 #define DOUBTS 32
 
 uint64_t ready_end_ms(int timeout)
@@ -47,22 +47,27 @@ uint64_t ready_end_ts(const struct timespec *timeout)
 	       (uint64_t)timeout->tv_nsec;
 }
 
-/* A socket of ours that came by exec may hide behind a HUP or an ERR. */
-static bool doubt_evidence(void)
+static bool doubtful(int fd, unsigned int revents)
+{
+	if (revents & EVIDENCE)
+		return hint_unknown(fd);
+	return revents & (READABLE | WRITABLE) && gate_is_open(GATE_ODD) &&
+	       hint_get(fd) & HINT_LOOK;
+}
+
+/*
+ * An event does not tell its descriptor: one of ours may have come by exec.
+ * Most programs' data is the descriptor; a process without sockets of ours is
+ * taken to be such a program, and not asked for ever.
+ */
+static bool doubt_event(const struct epoll_event *ev)
 {
 	static int doubts;
 
 	return gate_is_open(GATE_USED) ||
-	       (__atomic_load_n(&doubts, __ATOMIC_RELAXED) < DOUBTS &&
+	       (hint_unknown(ev->data.fd) &&
+		__atomic_load_n(&doubts, __ATOMIC_RELAXED) < DOUBTS &&
 		__atomic_fetch_add(&doubts, 1, __ATOMIC_RELAXED) < DOUBTS);
-}
-
-static bool doubtful(int fd, unsigned int revents)
-{
-	if (revents & EVIDENCE)
-		return doubt_evidence();
-	return revents & (READABLE | WRITABLE) && gate_is_open(GATE_ODD) &&
-	       hint_get(fd) & HINT_LOOK;
 }
 
 bool ready_doubt_poll(const struct pollfd *fds, nfds_t n)
@@ -79,7 +84,7 @@ bool ready_doubt_epoll(const struct epoll_event *ev, int n)
 	bool odd = gate_is_open(GATE_ODD);
 
 	for (int i = 0; i < n; i++)
-		if (odd || (ev[i].events & EVIDENCE && doubt_evidence()))
+		if (odd || (ev[i].events & EVIDENCE && doubt_event(&ev[i])))
 			return true;
 	return false;
 }
@@ -121,10 +126,13 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 		sys_kernel.getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
 		mask &= ~(unsigned int)POLLERR;
 	}
+	/* A connected AF_UNIX socket shows HUP when both ways are shut, by
+	 * whomever: right if this way was, and by this side. */
+	if (!(id.tag & TAG_SHUT_WR) ||
+	    (!(id.tag & TAG_SHUT_RD) && !ident_connected(fd)))
+		mask &= ~(unsigned int)POLLHUP;
 	if (id.tag & TAG_SHUT_WR)
 		mask &= ~(unsigned int)WRITABLE;
-	else
-		mask &= ~(unsigned int)POLLHUP;
 	if (mask & READABLE && !(mask & POLLHUP) && hint_get(fd) & HINT_ODD &&
 	    !(id.tag & TAG_SHUT_RD) && below_lowat(fd)) {
 		struct pollfd p = { .fd = fd, .events = POLLRDHUP };
@@ -133,7 +141,8 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 			mask &= ~(unsigned int)READABLE;
 	}
 	if (id.tag & TAG_ERR)
-		mask |= POLLERR | (asked & WRITABLE);
+		mask |= POLLERR | (id.tag & TAG_SHUT_WR ? 0
+							: asked & WRITABLE);
 	return mask;
 }
 
@@ -153,6 +162,11 @@ static int wait_ms(uint64_t end)
 		return 0;
 	ms = (next - now + 999999) / 1000000;
 	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static bool over(uint64_t end)
+{
+	return end != UINT64_MAX && (end == 0 || pending_now() >= end);
 }
 
 static int mend_poll(struct pollfd *fds, nfds_t n)
@@ -219,7 +233,7 @@ int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end,
 			r = -errno;
 			break;
 		}
-		if (r == 0 && end != UINT64_MAX && pending_now() >= end)
+		if (r == 0 && over(end))
 			end = 0;
 		r = NEXT(poll)(fds, n, 0);
 		if (r < 0) {
@@ -323,7 +337,7 @@ static bool mend_event(int epfd, struct epoll_event *ev)
 	struct epmap_entry e;
 
 	if ((!evidence && !gate_is_open(GATE_ODD)) ||
-	    !epmap_find(epfd, ev->data.u64, evidence, &e))
+	    !epmap_find(epfd, ev, evidence, &e))
 		return true;
 	if (evidence || hint_get(e.fd) & HINT_LOOK)
 		ev->events = vsock_mask(e.fd, ev->events, e.events);
@@ -350,16 +364,16 @@ int ready_epoll(int epfd, struct epoll_event *ev, int max, int r, uint64_t end,
 	int saved = errno;
 
 	for (;;) {
-		r = mend_epoll(epfd, ev, r);
-		if (r > 0 || end == 0)
-			break;
-		r = NEXT(epoll_pwait)(epfd, ev, max, wait_ms(end), mask);
-		if (r < 0) {
-			r = -errno;
-			break;
+		if (r > 0) {
+			r = mend_epoll(epfd, ev, r);
+			if (r > 0 || end == 0)
+				break;
 		}
-		if (r == 0 && end != UINT64_MAX && pending_now() >= end)
-			end = 0;
+		r = NEXT(epoll_pwait)(epfd, ev, max, wait_ms(end), mask);
+		if (r < 0)
+			r = -errno;
+		if (r < 0 || (r == 0 && over(end)))
+			break;
 	}
 	errno = saved;
 	return r;

@@ -12,10 +12,13 @@
 #include "opt.h"
 #include "ready.h"
 #include "sock.h"
+#include "user.h"
+#include "vsock_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -27,6 +30,14 @@ static int ret_errno(int r)
 		return r;
 	errno = -r;
 	return -1;
+}
+
+/* The same after libc's call has failed with EINVAL; success hides that. */
+static int second_try(int r, int saved)
+{
+	if (r >= 0)
+		errno = saved;
+	return ret_errno(r == SOCK_FOREIGN ? -EINVAL : r);
 }
 
 static bool hinted(int fd)
@@ -51,17 +62,28 @@ static bool is_vsock(const struct sockaddr *addr, socklen_t len)
 
 EXPORT int socket(int domain, int type, int protocol)
 {
+	int fd;
+
 	if (domain == AF_VSOCK)
 		return ret_errno(sock_socket(type, protocol));
-	return NEXT(socket)(domain, type, protocol);
+	fd = NEXT(socket)(domain, type, protocol);
+	if (fd >= 0)
+		hint_set(fd, HINT_PLAIN);
+	return fd;
 }
 
 EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
 {
-	int fd;
+	int fd, r;
 
-	if (domain != AF_VSOCK)
-		return NEXT(socketpair)(domain, type, protocol, fds);
+	if (domain != AF_VSOCK) {
+		r = NEXT(socketpair)(domain, type, protocol, fds);
+		if (r == 0) {
+			hint_set(fds[0], HINT_PLAIN);
+			hint_set(fds[1], HINT_PLAIN);
+		}
+		return r;
+	}
 	fd = sock_socket(type, protocol);
 	if (fd < 0)
 		return ret_errno(fd);
@@ -71,88 +93,96 @@ EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
 
 EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int r = SOCK_FOREIGN;
+	int saved, r = SOCK_FOREIGN;
 
 	if (hinted(fd))
 		r = sock_bind(fd, addr, len);
 	if (r != SOCK_FOREIGN)
 		return ret_errno(r);
+	saved = errno;
 	r = NEXT(bind)(fd, addr, len);
 	/* AF_UNIX has read the address, and knows no such family. */
 	if (r < 0 && errno == EINVAL && is_vsock(addr, len)) {
 		r = sock_bind(fd, addr, len);
-		return ret_errno(r == SOCK_FOREIGN ? -EINVAL : r);
+		return second_try(r, saved);
 	}
 	return r;
 }
 
 EXPORT int listen(int fd, int backlog)
 {
-	int r = NEXT(listen)(fd, backlog);
+	int saved = errno, r = NEXT(listen)(fd, backlog);
 
 	if (r == 0 && hinted(fd))
 		hint_set(fd, hint_get(fd) & ~(unsigned int)HINT_FRESH);
 	if (r < 0 && errno == EINVAL && maybe(fd)) {
 		r = sock_listen(fd, backlog);
-		return ret_errno(r == SOCK_FOREIGN ? -EINVAL : r);
+		return second_try(r, saved);
 	}
 	return r;
 }
 
 EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int r = SOCK_FOREIGN;
+	int saved, r = SOCK_FOREIGN;
 
 	if (hinted(fd))
 		r = sock_connect(fd, addr, len);
 	if (r != SOCK_FOREIGN)
 		return ret_errno(r);
+	saved = errno;
 	r = NEXT(connect)(fd, addr, len);
 	if (r < 0 && errno == EINVAL && is_vsock(addr, len)) {
 		r = sock_connect(fd, addr, len);
-		return ret_errno(r == SOCK_FOREIGN ? -EINVAL : r);
+		return second_try(r, saved);
 	}
 	return r;
 }
 
 /* --- accepting ----------------------------------------------------------- */
 
-/* Copies an address out as the kernel does: as much as there is room. */
-static void put_addr(struct sockaddr *addr, socklen_t *len, const void *from,
-		     socklen_t size)
+typedef int name_fn(int fd, struct sockaddr *addr, socklen_t *len);
+
+static int plain_accept(int fd, struct sockaddr *addr, socklen_t *len,
+			int flags)
 {
-	memcpy(addr, from, *len < size ? *len : size);
-	*len = size;
+	return flags ? NEXT(accept4)(fd, addr, len, flags)
+		     : NEXT(accept)(fd, addr, len);
 }
 
 /*
- * Accepts with an address of our own, which costs nothing: it says whether the
- * client is one of ours, however small the program's buffer is.
+ * Where it costs nothing, that is for a socket of ours and where no address is
+ * asked for, accepts with an address of our own: it says whether the client is
+ * one of ours, however small the program's buffer is.
  */
 static int accept_any(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	struct sockaddr_storage from;
-	socklen_t n = sizeof(from);
+	bool own = hinted(fd) || !addr;
+	struct sockaddr_un un = { .sun_family = AF_UNSPEC };
+	socklen_t n = sizeof(un);
 	struct sockaddr_vm vm;
-	int r;
+	int r, bad = 0;
 
-	if (flags)
-		r = NEXT(accept4)(fd, (struct sockaddr *)&from, &n, flags);
-	else
-		r = NEXT(accept)(fd, (struct sockaddr *)&from, &n);
+	if (own) {
+		r = plain_accept(fd, (struct sockaddr *)&un, &n, flags);
+	} else {
+		r = plain_accept(fd, addr, len, flags);
+		if (r >= 0 && addr->sa_family == AF_UNIX &&
+		    hint_unknown(fd))
+			ident_peer(r, &un, &n);
+	}
 	if (r < 0)
 		return r;
-	if (addr && (!len || (int)*len < 0)) {
-		/* The kernel, too, has taken the connection by now. */
-		sys_kernel.close(r);
-		return ret_errno(len ? -EINVAL : -EFAULT);
-	}
-	if (from.ss_family == AF_UNIX &&
-	    sock_accepted(r, fd, (struct sockaddr_un *)&from, n, &vm)) {
-		if (addr)
-			put_addr(addr, len, &vm, sizeof(vm));
+	if (un.sun_family != AF_UNIX || !sock_accepted(r, fd, &un, n, &vm)) {
+		hint_set(r, HINT_PLAIN);
+		if (own && addr) /* a wrong hint */
+			bad = user_put_addr(r, addr, len, &un, n);
 	} else if (addr) {
-		put_addr(addr, len, &from, n);
+		bad = user_put_addr(r, addr, len, &vm, sizeof(vm));
+	}
+	if (bad) { /* the kernel, too, has taken the connection by now */
+		sys_kernel.close(r);
+		return ret_errno(bad);
 	}
 	return r;
 }
@@ -175,39 +205,41 @@ static int vsock_name(int fd, bool peer, struct sockaddr *addr, socklen_t *len)
 	struct sockaddr_vm vm;
 	int r = sock_name(fd, peer, &vm);
 
-	if (r < 0)
-		return r;
-	if (!len || (!addr && *len))
-		return -EFAULT;
-	if ((int)*len < 0)
-		return -EINVAL;
-	put_addr(addr, len, &vm, sizeof(vm));
-	return 0;
+	return r < 0 ? r : user_put_addr(fd, addr, len, &vm, sizeof(vm));
 }
 
-typedef int name_fn(int fd, struct sockaddr *addr, socklen_t *len);
+/* Does an AF_UNIX name that libc returned leave it open whose socket it is? */
+static bool name_unclear(int fd, const struct sockaddr *addr, socklen_t room,
+			 socklen_t len)
+{
+	if (room < sizeof(sa_family_t) || addr->sa_family != AF_UNIX)
+		return false;
+	if (len > sizeof(sa_family_t) && len <= room &&
+	    name_decode((const struct sockaddr_un *)addr, len).kind !=
+		    NAME_NONE)
+		return true;
+	return hint_unknown(fd);
+}
 
 static int get_name(int fd, bool peer, struct sockaddr *addr, socklen_t *len,
 		    name_fn *next)
 {
-	socklen_t room = len ? *len : 0;
+	socklen_t room = len ? *len : 0, full;
 	int r = SOCK_FOREIGN;
 
-	if (hinted(fd))
+	if (fd >= 0 && !(hint_get(fd) & HINT_PLAIN))
 		r = vsock_name(fd, peer, addr, len);
 	if (r != SOCK_FOREIGN)
 		return ret_errno(r);
 	r = next(fd, addr, len);
-	if (r == 0 && room >= sizeof(sa_family_t) &&
-	    addr->sa_family == AF_UNIX) {
-		int saved = errno, ours;
-
+	if (r == 0 && name_unclear(fd, addr, room, *len)) {
+		full = *len;
 		*len = room;
-		ours = vsock_name(fd, peer, addr, len);
-		if (ours != SOCK_FOREIGN)
-			return ret_errno(ours);
-		errno = saved;
-		return next(fd, addr, len);
+		r = vsock_name(fd, peer, addr, len);
+		if (r != SOCK_FOREIGN)
+			return ret_errno(r);
+		*len = full;
+		return 0;
 	}
 	return r;
 }
@@ -249,12 +281,14 @@ EXPORT int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 	if (level == SOL_SOCKET && name == SO_ERROR &&
 	    gate_is_open(GATE_USED))
 		return get_error(fd, val, len);
-	if (opt_differs(level, name) &&
-	    (maybe(fd) || level == AF_VSOCK || name == SO_DOMAIN))
+	if (opt_differs(level, name) && (maybe(fd) || level == AF_VSOCK))
 		r = opt_get(fd, level, name, val, len);
 	if (r != SOCK_FOREIGN)
 		return ret_errno(r);
 	r = NEXT(getsockopt)(fd, level, name, val, len);
+	if (r == 0 && level == SOL_SOCKET && name == SO_DOMAIN &&
+	    *len == sizeof(int) && *(int *)val == AF_UNIX && hint_unknown(fd))
+		opt_get(fd, level, name, val, len);
 	if (r < 0 && errno == EOPNOTSUPP && maybe(fd) && level != SOL_SOCKET) {
 		struct ident id;
 
@@ -351,7 +385,8 @@ static bool recv_odd(int fd, size_t len, int flags, ssize_t *ret)
 {
 	int r;
 
-	if (len != 0 && !(flags & (MSG_OOB | MSG_ERRQUEUE | MSG_WAITALL)))
+	if (len != 0 && !(flags & (MSG_OOB | MSG_ERRQUEUE | MSG_WAITALL)) &&
+	    (len < VSOCK_BUFFER_SIZE || !(hint_get(fd) & HINT_ODD)))
 		return false;
 	if (!gate_is_open(GATE_USED))
 		return false;
@@ -378,7 +413,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 	return r;
 }
 
-EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
+static ssize_t recv_any(int fd, void *buf, size_t n, int flags)
 {
 	ssize_t r;
 
@@ -388,6 +423,11 @@ EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 	if (r < 0 && (errno == ECONNRESET || errno == EINVAL) && recv_again(fd))
 		return NEXT(recv)(fd, buf, n, flags);
 	return r;
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+	return recv_any(fd, buf, n, flags);
 }
 
 /* Is it ours, so that a receive gives no address? */
@@ -401,13 +441,16 @@ static bool nameless(int fd)
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags,
 			struct sockaddr *addr, socklen_t *len)
 {
+	socklen_t room;
 	ssize_t r;
+	int bad;
 
 	if (addr && nameless(fd)) {
-		r = recv(fd, buf, n, flags);
-		if (r >= 0 && len)
+		r = recv_any(fd, buf, n, flags);
+		bad = r < 0 ? 0 : user_room(fd, len, &room);
+		if (r >= 0 && !bad)
 			*len = 0;
-		return r;
+		return bad ? ret_errno(bad) : r;
 	}
 	if (recv_odd(fd, n, flags, &r))
 		return r;
@@ -428,20 +471,38 @@ static size_t iov_bytes(const struct msghdr *msg)
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	socklen_t room = 0;
+	void *name = NULL;
 	ssize_t r;
 
-	if (gate_is_open(GATE_USED) && msg) {
+	if (msg && gate_is_open(GATE_USED)) {
 		if (recv_odd(fd, iov_bytes(msg), flags, &r))
 			return r;
-		room = msg->msg_namelen;
+		if (msg->msg_name && nameless(fd)) {
+			name = msg->msg_name;
+			msg->msg_name = NULL;
+		}
 	}
 	r = NEXT(recvmsg)(fd, msg, flags);
 	if (r < 0 && (errno == ECONNRESET || errno == EINVAL) && recv_again(fd))
 		r = NEXT(recvmsg)(fd, msg, flags);
-	if (r >= 0 && room && msg->msg_name && nameless(fd))
+	if (name)
+		msg->msg_name = name;
+	if (name && r >= 0)
 		msg->msg_namelen = 0;
 	return r;
+}
+
+/* A send failed: once more, or with which errno? True: once more. */
+static bool send_again(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int err = errno;
+
+	if (!maybe(fd) || err == EAGAIN || err == EPIPE || err == EINTR)
+		return false;
+	err = sock_send_failed(fd, err, addr, len);
+	if (err)
+		errno = err;
+	return !err;
 }
 
 /* MSG_OOB, which AF_UNIX can and AF_VSOCK cannot. */
@@ -457,20 +518,60 @@ static bool send_odd(int fd, int flags)
 
 EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
-	return send_odd(fd, flags) ? -1 : NEXT(send)(fd, buf, n, flags);
+	ssize_t r;
+
+	if (send_odd(fd, flags))
+		return -1;
+	r = NEXT(send)(fd, buf, n, flags);
+	return r < 0 && send_again(fd, NULL, 0) ? NEXT(send)(fd, buf, n, flags)
+						: r;
 }
 
 EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
 		      const struct sockaddr *addr, socklen_t len)
 {
-	return send_odd(fd, flags)
-		       ? -1
-		       : NEXT(sendto)(fd, buf, n, flags, addr, len);
+	ssize_t r;
+
+	if (send_odd(fd, flags))
+		return -1;
+	r = NEXT(sendto)(fd, buf, n, flags, addr, len);
+	return r < 0 && send_again(fd, addr, len)
+		       ? NEXT(sendto)(fd, buf, n, flags, addr, len)
+		       : r;
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	return send_odd(fd, flags) ? -1 : NEXT(sendmsg)(fd, msg, flags);
+	struct msghdr bare;
+	ssize_t r;
+
+	if (send_odd(fd, flags))
+		return -1;
+	/* AF_VSOCK takes any ancillary data, and delivers none. */
+	if (gate_is_open(GATE_USED) && msg && msg->msg_controllen &&
+	    nameless(fd)) {
+		bare = *msg;
+		bare.msg_control = NULL;
+		bare.msg_controllen = 0;
+		msg = &bare;
+	}
+	r = NEXT(sendmsg)(fd, msg, flags);
+	return r < 0 && send_again(fd, NULL, 0) ? NEXT(sendmsg)(fd, msg, flags)
+						: r;
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t n)
+{
+	ssize_t r = NEXT(write)(fd, buf, n);
+
+	return r < 0 && send_again(fd, NULL, 0) ? NEXT(write)(fd, buf, n) : r;
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	ssize_t r = NEXT(writev)(fd, iov, n);
+
+	return r < 0 && send_again(fd, NULL, 0) ? NEXT(writev)(fd, iov, n) : r;
 }
 
 /* --- readiness ----------------------------------------------------------- */
@@ -686,4 +787,32 @@ EXPORT int openat64(int dir, const char *path, int flags, ...)
 	if (dev_is_path(path))
 		return ret_errno(dev_open(flags));
 	return NEXT(openat64)(dir, path, flags, mode);
+}
+
+static FILE *dev_stream(const char *mode)
+{
+	int flags = strchr(mode, '+') ? O_RDWR
+		    : *mode == 'r'    ? O_RDONLY
+				      : O_WRONLY;
+	int fd = dev_open(flags | (strchr(mode, 'e') ? O_CLOEXEC : 0));
+	FILE *f;
+
+	if (fd < 0) {
+		errno = -fd;
+		return NULL;
+	}
+	f = fdopen(fd, mode);
+	if (!f)
+		sys_kernel.close(fd);
+	return f;
+}
+
+EXPORT FILE *fopen(const char *path, const char *mode)
+{
+	return dev_is_path(path) ? dev_stream(mode) : NEXT(fopen)(path, mode);
+}
+
+EXPORT FILE *fopen64(const char *path, const char *mode)
+{
+	return dev_is_path(path) ? dev_stream(mode) : NEXT(fopen64)(path, mode);
 }

@@ -21,6 +21,7 @@
 #include "hint.h"
 #include "next.h"
 #include "pending.h"
+#include "user.h"
 #include "vsock_table.h"
 
 #include <errno.h>
@@ -78,34 +79,17 @@ int sock_socket(int type, int protocol)
 	return fd;
 }
 
-/*
- * Copies the address that a program passed, of which up to 16 bytes matter. A
- * pointer that cannot be read is EFAULT, not a crash: the kernel tells, asked
- * by a connect(2) that can only fail. Asked once per page, not per call.
- */
+/* Copies the address that a program passed, of which 16 bytes matter. */
 static int copy_addr(int fd, const void *addr, socklen_t len,
 		     struct sockaddr_vm *ret)
 {
-	static uintptr_t readable_page;
-	uintptr_t first = (uintptr_t)addr, last = first + len - 1;
-	uintptr_t page = ~(uintptr_t)4095;
-
 	memset(ret, 0, sizeof(*ret));
 	if (len > sizeof(struct sockaddr_storage)) /* negative ones too */
 		return -EINVAL;
-	if (len == 0)
-		return 0;
-	if ((first & page) !=
-		    __atomic_load_n(&readable_page, __ATOMIC_RELAXED) ||
-	    (last & page) != (first & page)) {
-		if (sys->connect(fd, addr, 1) == -EFAULT ||
-		    sys->connect(fd, (const char *)addr + len - 1, 1) ==
-			    -EFAULT)
-			return -EFAULT;
-		__atomic_store_n(&readable_page, last & page,
-				 __ATOMIC_RELAXED);
-	}
-	memcpy(ret, addr, len < sizeof(*ret) ? len : sizeof(*ret));
+	if (!user_readable(fd, addr, len))
+		return -EFAULT;
+	if (len)
+		memcpy(ret, addr, len < sizeof(*ret) ? len : sizeof(*ret));
 	return 0;
 }
 
@@ -198,6 +182,11 @@ void sock_window(int fd, uint64_t size)
 		sys->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v));
 }
 
+uint64_t sock_window_size(int sndbuf)
+{
+	return (uint64_t)sndbuf - 32;
+}
+
 static void record_of(int fd, struct vsock_rec *rec)
 {
 	/* The key costs a system call; without records all are defaults. */
@@ -222,6 +211,19 @@ static int wait_in_vain(const struct timeval *timeout)
 	return -ETIMEDOUT;
 }
 
+/* sk_err, as the tag has it. */
+static int pending_error(unsigned int tag)
+{
+	switch (tag & TAG_ERR) {
+	case TAG_ECONNRESET:
+		return ECONNRESET;
+	case TAG_ETIMEDOUT:
+		return ETIMEDOUT;
+	default:
+		return EPROTO;
+	}
+}
+
 /* connect(2) in SS_CONNECTING; 0 if that has turned out to be over. */
 static int connect_again(int fd, struct ident *id, bool nonblock)
 {
@@ -235,8 +237,8 @@ static int connect_again(int fd, struct ident *id, bool nonblock)
 	if (nonblock)
 		return -EALREADY;
 	record_of(fd, &rec);
-	r = id->tag & TAG_ECONNRESET ? -ECONNRESET
-				     : wait_in_vain(&rec.connect_timeout);
+	r = id->tag & TAG_ERR ? -pending_error(id->tag)
+			      : wait_in_vain(&rec.connect_timeout);
 	id->tag &= ~(TAG_FAILED | TAG_PENDING | TAG_ERR);
 	ident_write(fd, id);
 	return r;
@@ -276,8 +278,16 @@ static int connect_state(int fd, struct ident *id, struct rdv_dial *d)
 	return 0;
 }
 
+/* The aliases of a machine that is not called so anyway. */
+static unsigned int dialled_tag(uint32_t cid)
+{
+	return cid == VMADDR_CID_LOCAL	? TAG_DIALLED_1
+	       : cid == VMADDR_CID_HOST ? TAG_DIALLED_2
+					: TAG_DIALLED_OWN;
+}
+
 /* Connected: the window, and what names cannot tell. */
-static void connected(int fd, const struct ident *was, const struct machine *m,
+static void connected(int fd, const struct ident *was,
 		      const struct rdv_dial *d)
 {
 	static const struct sockaddr_vm zero = { .svm_family = 0 };
@@ -285,10 +295,8 @@ static void connected(int fd, const struct ident *was, const struct machine *m,
 	struct vsock_rec rec;
 
 	id.tag &= ~TAG_ERR;
-	if (d->self.kind == NAME_PATH && d->to.svm_cid != m->cid)
-		id.tag |= d->to.svm_cid == VMADDR_CID_LOCAL  ? TAG_DIALLED_1
-			  : d->to.svm_cid == VMADDR_CID_HOST ? TAG_DIALLED_2
-							     : 0;
+	if (d->self.kind == NAME_PATH || d->self.dialled != d->to.svm_cid)
+		id.tag |= dialled_tag(d->to.svm_cid);
 	if (id.tag != was->tag)
 		ident_write(fd, &id);
 	record_of(fd, &rec);
@@ -327,8 +335,9 @@ static int not_connected(int fd, const struct ident *was,
 		r = -EINPROGRESS;
 	} else if (r == -ETIMEDOUT) {
 		r = wait_in_vain(&rec.connect_timeout);
-	} else if (r == -ECONNRESET && d->nonblock) {
-		id.tag |= TAG_FAILED | TAG_ECONNRESET;
+	} else if ((r == -ECONNRESET || r == -EPROTO) && d->nonblock) {
+		id.tag |= TAG_FAILED |
+			  (r == -EPROTO ? TAG_EPROTO : TAG_ECONNRESET);
 		r = -EINPROGRESS;
 	}
 	ident_write(fd, &id);
@@ -363,23 +372,36 @@ int sock_connect(int fd, const void *addr, socklen_t len)
 		return -ENODEV;
 	if (r == 0)
 		r = rdv_connect(m, fd, &d);
-	if (r == -EINVAL || r == -EISCONN) {
-		/* Not so fresh: an unmarked socket is connected, too. */
+	/* Not so fresh: a connected socket has no mark either. */
+	if (r < 0 && !id.tag && ident_connected(fd))
+		return -EISCONN;
+	if (r == -EISCONN) {
 		d.port = VMADDR_PORT_ANY;
-		if (ident_connected(fd))
-			return -EISCONN;
-		if (r == -EINVAL)
-			return r;
 		r = connect_state(fd, &id, &d);
 		if (r == 0)
 			r = rdv_connect(m, fd, &d);
 	}
 	if (r == 0) {
-		connected(fd, &id, m, &d);
+		connected(fd, &id, &d);
 		return d.nonblock ? -EINPROGRESS : 0;
 	}
+	if (r == -EINVAL)
+		return r;
 	complain(m);
 	return r == -ENODEV ? r : not_connected(fd, &id, &d, r);
+}
+
+/* What @client dialled on its own machine @cid, of the aliases it has. */
+static uint32_t dialled_cid(unsigned int tag, const struct name *client,
+			    uint32_t cid)
+{
+	if (tag & TAG_DIALLED_1)
+		return VMADDR_CID_LOCAL;
+	if (tag & TAG_DIALLED_2)
+		return VMADDR_CID_HOST;
+	if (client->kind == NAME_AUTO && !(tag & TAG_DIALLED_OWN))
+		return client->dialled;
+	return cid;
 }
 
 /* The two ends of an accepted socket, from what it and its peer are called. */
@@ -391,12 +413,8 @@ static void accepted_ends(unsigned int tag, const struct name *own,
 
 	if (own->bound != VMADDR_CID_ANY)
 		cid = own->bound;
-	else if (tag & TAG_DIALLED_1)
-		cid = VMADDR_CID_LOCAL;
-	else if (tag & TAG_DIALLED_2)
-		cid = VMADDR_CID_HOST;
-	else if (peer->kind == NAME_AUTO && peer->cid == own->cid)
-		cid = peer->dialled;
+	else if (peer->kind != NAME_NONE && peer->cid == own->cid)
+		cid = dialled_cid(tag, peer, own->cid);
 	*local = addr_vm(cid, own->port);
 
 	*remote = addr_vm(peer->cid, peer->port);
@@ -432,12 +450,15 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 		own = ident_name(fd, &own_un);
 	if (own.kind != NAME_PATH)
 		return false;
-	if (peer.kind == NAME_PATH && peer.cid == own.cid) {
-		uint32_t cid = rdv_dialled(sys, un, own.cid);
+	/* What the name does not tell goes into the tag, while it is known. */
+	if (peer.kind != NAME_NONE && peer.cid == own.cid && m && m->ports) {
+		bool name_tells = peer.kind == NAME_AUTO;
+		uint32_t cid = ports_dialled(
+			m->ports, peer.port, name_tells, own.cid,
+			name_tells ? peer.dialled : own.cid);
 
-		if (cid != own.cid) {
-			id.tag |= cid == VMADDR_CID_LOCAL ? TAG_DIALLED_1
-							  : TAG_DIALLED_2;
+		if (cid != (name_tells ? peer.dialled : own.cid)) {
+			id.tag |= dialled_tag(cid);
 			ident_write(fd, &id);
 		}
 	}
@@ -465,12 +486,8 @@ static struct sockaddr_vm dialled(int fd, unsigned int tag,
 	struct sockaddr_vm vm = addr_vm(peer->cid, peer->port);
 	struct vsock_rec rec;
 
-	if (own->kind == NAME_AUTO && own->cid == peer->cid)
-		vm.svm_cid = own->dialled;
-	else if (tag & TAG_DIALLED_1)
-		vm.svm_cid = VMADDR_CID_LOCAL;
-	else if (tag & TAG_DIALLED_2)
-		vm.svm_cid = VMADDR_CID_HOST;
+	if (own->cid == peer->cid)
+		vm.svm_cid = dialled_cid(tag, own, peer->cid);
 	if (gate_is_open(GATE_RECORD) &&
 	    vsock_table_get(ident_key(fd), &rec) && rec.has_peer)
 		memcpy(&vm, rec.peer, sizeof(vm));
@@ -483,18 +500,21 @@ int sock_name(int fd, bool want_peer, struct sockaddr_vm *ret)
 	struct sockaddr_vm local, remote;
 	struct name own, peer;
 	struct ident id;
+	socklen_t len;
 
-	if (!ident_socket(fd, &id))
+	if (!ident(fd, &id))
 		return SOCK_FOREIGN;
+	if (id.tag & TAG_DEVICE)
+		return -ENOTSOCK;
 	own = ident_name(fd, &own_un);
 	if (want_peer && (id.tag & TAG_SHUT || !ident_connected(fd)))
 		return -ENOTCONN;
 	if (id.tag & TAG_ACCEPTED) {
-		peer = ident_peer(fd, &peer_un);
+		peer = ident_peer(fd, &peer_un, &len);
 		accepted_ends(id.tag, &own, &peer, &local, &remote);
 		*ret = want_peer ? remote : local;
 	} else if (want_peer) {
-		peer = ident_peer(fd, &peer_un);
+		peer = ident_peer(fd, &peer_un, &len);
 		*ret = dialled(fd, id.tag, &own, &peer);
 	} else if (own.kind == NAME_PATH) {
 		*ret = addr_vm(own.bound, own.port);
@@ -511,10 +531,12 @@ int sock_name(int fd, bool want_peer, struct sockaddr_vm *ret)
 /* After SHUT_RD nothing is readable any more; AF_UNIX would still give it. */
 static void drain(int fd)
 {
+	int saved = errno;
 	char buf[4096];
 
 	while (NEXT(recv)(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
 		;
+	errno = saved;
 }
 
 int sock_shutdown(int fd, int how)
@@ -579,6 +601,8 @@ int sock_recv_failed(int fd, int err)
 int sock_recv_check(int fd, size_t len, int flags)
 {
 	struct vsock_rec rec;
+	int lowat = 1;
+	socklen_t n = sizeof(lowat);
 	struct ident id;
 
 	if (!ident_socket(fd, &id))
@@ -592,7 +616,13 @@ int sock_recv_check(int fd, size_t len, int flags)
 	if (len == 0 || id.tag & TAG_SHUT_RD)
 		return 1;
 	record_of(fd, &rec);
-	return flags & MSG_WAITALL && len >= rec.buffer_size ? -ENOMEM : 0;
+	if (len < rec.buffer_size)
+		return 0;
+	/* More than ever is queued: vsock_stream_rcvhiwat() */
+	if (!(flags & MSG_WAITALL))
+		sys->getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, &n);
+	return flags & MSG_WAITALL || lowat >= (int)rec.buffer_size ? -ENOMEM
+								    : 0;
 }
 
 int sock_error(int fd)
@@ -609,8 +639,40 @@ int sock_error(int fd)
 	}
 	if (!(id.tag & TAG_ERR))
 		return 0;
-	err = id.tag & TAG_ECONNRESET ? ECONNRESET : ETIMEDOUT;
+	err = pending_error(id.tag);
 	id.tag &= ~TAG_ERR;
 	ident_write(fd, &id);
 	return err;
+}
+
+/* The peer is gone, and all that it sent has been read: sk is not ESTABLISHED
+ * any more. */
+static bool finished(int fd)
+{
+	struct pollfd p = { .fd = fd };
+	int queued = 1;
+
+	return NEXT(poll)(&p, 1, 0) > 0 && p.revents & POLLHUP &&
+	       NEXT(ioctl)(fd, FIONREAD, &queued) == 0 && queued == 0;
+}
+
+int sock_send_failed(int fd, int err, const struct sockaddr *addr,
+		     socklen_t len)
+{
+	struct ident id;
+
+	if (!ident(fd, &id))
+		return err;
+	if (id.tag & TAG_DEVICE)
+		return id.tag & TAG_RDONLY ? EBADF : EINVAL;
+	switch (err) {
+	case ECONNRESET: /* the peer died unread, while we slept */
+		return 0;
+	case EFAULT: /* the first packet cannot be made */
+		return addr && !user_readable(fd, addr, len) ? EFAULT : ENOMEM;
+	case EISCONN:
+		return finished(fd) ? EOPNOTSUPP : EISCONN;
+	default:
+		return err;
+	}
 }

@@ -56,10 +56,20 @@ int sock_recv_failed(int fd, int err);
  */
 int sock_recv_check(int fd, size_t len, int flags);
 
+/*
+ * What a send that failed with @err, to @addr if that is not NULL, should do:
+ * 0 for trying once more, else the errno to show
+ * (vsock_connectible_sendmsg()).
+ */
+int sock_send_failed(int fd, int err, const struct sockaddr *addr,
+		     socklen_t len);
+
 /* SO_ERROR: the pending errno, which it clears, or 0 */
 int sock_error(int fd);
 
 /* SO_SNDBUF, so that a sender's window is exactly @size bytes. */
 void sock_window(int fd, uint64_t size);
+/* And back, from what SO_SNDBUF reads then. */
+uint64_t sock_window_size(int sndbuf);
 
 #endif

@@ -133,18 +133,13 @@ int cmd_run(int argc, char **argv)
 		{ "cid", required_argument, NULL, 'c' },
 		{ "dir", required_argument, NULL, 'd' },
 		{ "transport", required_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	char library[PATH_MAX], name[] = "vsockshim";
 	int c, r;
 
 	argv[0] = name; /* as getopt begins its messages */
-	while ((c = getopt_long(argc, argv, "+h", options, NULL)) >= 0) {
-		if (c == 'h') {
-			fputs(cmd_run_help, stdout);
-			return 0;
-		}
+	while ((c = getopt_long(argc, argv, "+", options, NULL)) >= 0) {
 		r = set_option(c, optarg);
 		if (r)
 			return r;

@@ -4,8 +4,10 @@
 
 #include "core/util.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -29,6 +31,14 @@ int cli_fail(int status, const char *format, ...)
 	return status;
 }
 
+/* Output that could not be written is an error, too. */
+static int flushed(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	return cli_fail(EXIT_FAILURE, "standard output: %s", strerror(errno));
+}
+
 static void help(void)
 {
 	puts("usage: vsockshim COMMAND [ARGUMENTS]\n"
@@ -48,18 +58,18 @@ int main(int argc, char **argv)
 				"no command given; see vsockshim --help");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		help();
-		return 0;
+		return flushed();
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("vsockshim " VERSION);
-		return 0;
+		return flushed();
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		if (argc > 2 && strcmp(argv[2], "--help") == 0) {
 			fputs(commands[i].help, stdout);
-			return 0;
+			return flushed();
 		}
 		return commands[i].run(argc - 1, argv + 1);
 	}

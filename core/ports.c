@@ -20,6 +20,7 @@
 
 #define MAGIC UINT64_C(0x31736b636f737633) /* "3vsocks1" */
 #define BITS  65536u
+#define SLOTS 4096u
 
 struct ports {
 	uint64_t magic;
@@ -27,6 +28,14 @@ struct ports {
 	uint32_t first; /* what the counter began with */
 	uint32_t next;  /* the next candidate */
 	uint8_t marks[BITS / 8];
+	uint64_t dialled[SLOTS]; /* port, DIALLED_* */
+};
+
+enum {
+	DIALLED_RENAMED = 1,
+	DIALLED_LOCAL = 2, /* CID 1, or ... */
+	DIALLED_HOST = 4,  /* CID 2, or the machine's own */
+	DIALLED_SET = 8,
 };
 
 static int lock(const struct sys *sys, int fd)
@@ -178,4 +187,30 @@ bool ports_marked(const struct ports *p, uint32_t port)
 	port %= BITS;
 	return __atomic_load_n(&p->marks[port / 8], __ATOMIC_SEQ_CST) >>
 	       port % 8 & 1;
+}
+
+void ports_set_dialled(struct ports *p, uint32_t port, bool renamed,
+		       uint32_t cid)
+{
+	uint64_t v = (uint64_t)port << 32 | DIALLED_SET |
+		     (renamed ? DIALLED_RENAMED : 0) |
+		     (cid == VMADDR_CID_LOCAL  ? DIALLED_LOCAL
+		      : cid == VMADDR_CID_HOST ? DIALLED_HOST
+					       : 0);
+
+	__atomic_store_n(&p->dialled[port % SLOTS], v, __ATOMIC_RELEASE);
+}
+
+uint32_t ports_dialled(const struct ports *p, uint32_t port, bool renamed,
+		       uint32_t own, uint32_t fallback)
+{
+	uint64_t v = __atomic_load_n(&p->dialled[port % SLOTS],
+				     __ATOMIC_ACQUIRE);
+
+	if (v >> 32 != port || !(v & DIALLED_SET) ||
+	    renamed != !!(v & DIALLED_RENAMED))
+		return fallback;
+	return v & DIALLED_LOCAL  ? VMADDR_CID_LOCAL
+	       : v & DIALLED_HOST ? VMADDR_CID_HOST
+				  : own;
 }

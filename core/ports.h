@@ -41,6 +41,17 @@ void ports_mark(struct ports *p, uint32_t port);
 bool ports_marked(const struct ports *p, uint32_t port);
 
 /*
+ * What a client on this machine dialled, where its name does not tell: it was
+ * bound by bind(2), or (@renamed) by a connect(2) to another CID that failed.
+ * Good from the connect(2) until the accept(2), unless another such client with
+ * a port equal in the lower 12 bits connects in between.
+ */
+void ports_set_dialled(struct ports *p, uint32_t port, bool renamed,
+		       uint32_t cid);
+uint32_t ports_dialled(const struct ports *p, uint32_t port, bool renamed,
+		       uint32_t own, uint32_t fallback);
+
+/*
  * Takes the lock of the machine at @dir (the directory of the `ports` file).
  * Returns a descriptor for ports_unlock(), or -errno; -ETIMEDOUT if somebody
  * held it for PORTS_LOCK_SECONDS. The caller has blocked all signals.

@@ -26,9 +26,6 @@
 #include <sys/file.h>
 #include <sys/time.h>
 
-/* Marks the mtime of a bound client's path; the seconds are what it dialled. */
-#define CLIENT_MARK 740287264L
-
 /*
  * How the directory is spelled in a sun_path: as it is, or if it is too long
  * for that through a descriptor that lives as long as the call.
@@ -367,20 +364,16 @@ static int reserve(struct machine *m, const struct place *p,
 static int introduce(struct machine *m, const struct place *p, int fd,
 		     struct rdv_dial *d, enum route route)
 {
-	struct timespec ts[2] = { { .tv_nsec = CLIENT_MARK },
-				  { .tv_nsec = CLIENT_MARK } };
 	struct sockaddr_un un;
 	socklen_t len;
 	int r;
 
-	if (d->self.kind == NAME_PATH) {
-		/* Another machine's acceptor knows what was dialled: itself. */
-		if (route != ROUTE_LOCAL)
-			return 0;
-		ts[0].tv_sec = ts[1].tv_sec = d->to.svm_cid;
-		path_addr(p, m->cid, d->self.port, d->self.bound, &un);
-		return m->sys->utimens(un.sun_path, ts);
-	}
+	/* Another machine's acceptor knows what was dialled: itself. */
+	if (route == ROUTE_LOCAL &&
+	    (d->self.kind == NAME_PATH ||
+	     (d->self.kind == NAME_AUTO && d->self.dialled != d->to.svm_cid)))
+		ports_set_dialled(m->ports, d->self.port,
+				  d->self.kind == NAME_AUTO, d->to.svm_cid);
 	while (d->self.kind == NAME_NONE) {
 		r = reserve(m, p, d);
 		if (r < 0)
@@ -502,10 +495,18 @@ static int dial(struct machine *m, const struct place *p, int fd,
 	len = path_addr(p, cid, d->to.svm_port, VMADDR_CID_ANY, &un);
 	r = connect_name(m, fd, d, &un, len);
 	if (r == -ENOENT || r == -ECONNREFUSED) {
+		int other;
+
 		len = path_addr(p, cid, d->to.svm_port, d->to.svm_cid, &un);
-		r = connect_name(m, fd, d, &un, len);
+		other = connect_name(m, fd, d, &un, len);
+		if (other != -ENOENT)
+			r = other;
 	}
 	__atomic_store_n(&m->seen, r == 0 ? key : 0, __ATOMIC_RELAXED);
+	/* Its own REQUEST is no answer to a socket that waits for one. */
+	if (r == -ECONNREFUSED && route == ROUTE_LOCAL &&
+	    d->self.kind == NAME_PATH && d->self.port == d->to.svm_port)
+		return -EPROTO;
 	return connect_errno(m, r);
 }
 
@@ -528,15 +529,4 @@ int rdv_connect(struct machine *m, int fd, struct rdv_dial *d)
 	r = dial(m, &place, fd, d, route, cid);
 	place_close(m, &place);
 	return r;
-}
-
-uint32_t rdv_dialled(const struct sys *sys, const struct sockaddr_un *peer,
-		     uint32_t fallback)
-{
-	struct stat st;
-
-	if (sys->stat(peer->sun_path, &st) < 0 ||
-	    st.st_mtim.tv_nsec != CLIENT_MARK)
-		return fallback;
-	return (uint32_t)st.st_mtim.tv_sec;
 }

@@ -77,11 +77,4 @@ struct rdv_dial {
 #define RDV_GRACE_MS 20
 int rdv_connect(struct machine *m, int fd, struct rdv_dial *d);
 
-/*
- * What an accepted socket's bound client dialled: the CID, or @fallback if the
- * client is gone. @peer: its name, of kind NAME_PATH, on machine @m's directory.
- */
-uint32_t rdv_dialled(const struct sys *sys, const struct sockaddr_un *peer,
-		     uint32_t fallback);
-
 #endif

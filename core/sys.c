@@ -172,11 +172,6 @@ static int k_chmod(const char *path, mode_t mode)
 	return (int)CALL(SYS_fchmodat, AT_FDCWD, path, mode);
 }
 
-static int k_utimens(const char *path, const struct timespec ts[2])
-{
-	return (int)CALL4(SYS_utimensat, AT_FDCWD, path, ts, 0);
-}
-
 static int k_map(int fd, size_t len, void **ret_addr)
 {
 	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
@@ -233,7 +228,6 @@ const struct sys sys_kernel = {
 	.mkdir = k_mkdir,
 	.unlink = k_unlink,
 	.chmod = k_chmod,
-	.utimens = k_utimens,
 	.map = k_map,
 	.random = k_random,
 	.sleep = k_sleep,

@@ -41,7 +41,6 @@ struct sys {
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*unlink)(const char *path);
 	int (*chmod)(const char *path, mode_t mode);
-	int (*utimens)(const char *path, const struct timespec ts[2]);
 	/* the rest */
 	int (*map)(int fd, size_t len, void **ret_addr); /* shared, or fd -1 */
 	int (*random)(void *buf, size_t n);
