@@ -95,9 +95,54 @@ $(BUILD)/tests/umlfix.so: tests/tools/umlfix.c
 
 test-bins: all $(TEST_BINS)
 
+$(BUILD)/bench/bench: $(BENCHES:%.c=$(BUILD)/%.o)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm $(LDLIBS)
+
+# What each target needs is installed by it; see tools/deps.
+DEPS = @tools/deps
+
+demo:
+	$(DEPS) build demo
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/novsock
+	@BUILD=$(BUILD) tools/demo
+
+check:
+	$(DEPS) build check
+	@$(MAKE) --no-print-directory test-bins
+	@BUILD=$(BUILD) tests/run
+
+oracle:
+	$(DEPS) build oracle
+	@$(MAKE) --no-print-directory test-bins
+	@BUILD=$(BUILD) tests/oracle/run kernel
+
+bench:
+	$(DEPS) build bench
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/bench \
+		$(BUILD)/tests/novsock $(BUILD)/tests/libempty.so
+	@BUILD=$(BUILD) bench/run $(BENCH)
+
+lint:
+	$(DEPS) build lint
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) tools/lint
+
+install: all
+	$(INSTALL) -D -m 755 $(BIN) $(DESTDIR)$(BINDIR)/vsockshim
+	$(INSTALL) -D -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/libvsockshim.so
+
 clean:
 	rm -rf $(BUILD) compile_commands.json
 
-.PHONY: all test-bins clean
+compile_commands.json: Makefile
+	@{ printf '['; s=; for f in $(sort $(SHIM_SRCS) $(CORE_SRCS) $(CLI_SRCS)); do \
+	  printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' "$$s" \
+	    '$(CURDIR)' "$$f" \
+	    '$(CC) $(subst ",\",$(filter-out -MMD -MP,$(FLAGS))) -c '"$$f"; \
+	  s=,; done; printf '\n]\n'; } >$@
+
+.PHONY: all test-bins demo check oracle bench lint install clean \
+	compile_commands.json
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -21,8 +21,8 @@ static pid_t reader;
 
 void conf_complain(const char *name, const char *value, const char *text)
 {
-	const char *parts[] = { "vsockshim: ", name, "=", value, ": ", text,
-				"\n" };
+	const char *parts[] = { "vsockshim: ", name, "=", value,
+				": ",	       text, "\n" };
 	char line[1024];
 	size_t n = 0, m;
 	struct stat st;
@@ -108,8 +108,7 @@ static bool open_machine(void)
 	case -ENOMEM:
 		return true;
 	}
-	conf_complain("VSOCKSHIM_DIR", dir,
-		      why ? why : strerrordesc_np(-r));
+	conf_complain("VSOCKSHIM_DIR", dir, why ? why : strerrordesc_np(-r));
 	return false;
 }
 

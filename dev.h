@@ -17,6 +17,6 @@ int dev_open(int flags);
  * ioctl(IOCTL_VM_SOCKETS_GET_LOCAL_CID): stores the machine's CID. 0, -EFAULT,
  * or SOCK_FOREIGN if @fd is not the device (vsock_dev_do_ioctl()).
  */
-int dev_local_cid(int fd, unsigned int *ret);
+int dev_local_cid(int fd, void *ret);
 
 #endif

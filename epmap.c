@@ -44,7 +44,8 @@ static struct entry *find_fd(int epfd, int fd)
 	struct fd_key k = { .epfd = epfd, .fd = fd };
 	struct entry *e;
 
-	HASH_FIND(hh_fd, by_fd, &k, sizeof(k), e);
+	/* The analyzer loses sight of uthash's key. */
+	HASH_FIND(hh_fd, by_fd, &k, sizeof(k), e); // NOLINT
 	return e;
 }
 
@@ -120,7 +121,7 @@ static int find_data(int epfd, uint64_t data, struct epmap_entry *ret)
 	int n = 0;
 
 	lock(&old);
-	HASH_FIND(hh_data, by_data, &k, sizeof(k), e);
+	HASH_FIND(hh_data, by_data, &k, sizeof(k), e); // NOLINT
 	/* uthash puts equal keys into one bucket. */
 	for (hh = e ? &e->hh_data : NULL; hh && n < MAX_SAME;
 	     hh = hh->hh_next) {
@@ -182,12 +183,12 @@ static bool find_proc(int epfd, uint64_t data, struct epmap_entry *ret)
 	fd = sys_kernel.open(path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return false;
-	while (!found && (n = sys_kernel.read(fd, buf + have,
-					      sizeof(buf) - have)) > 0) {
+	while (!found &&
+	       (n = sys_kernel.read(fd, buf + have, sizeof(buf) - have)) > 0) {
 		have += (size_t)n;
 		s = buf;
-		while (!found && (nl = memchr(s, '\n',
-					      (size_t)(buf + have - s)))) {
+		while (!found &&
+		       (nl = memchr(s, '\n', (size_t)(buf + have - s)))) {
 			found = parse_line(s, nl, &e) && e.data == data &&
 				ident(e.fd, &id);
 			s = nl + 1;

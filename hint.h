@@ -13,18 +13,18 @@
 
 /* What this process has done so far. */
 enum gate {
-	GATE_USED = 1,	  /* it has, or was seen to have inherited, a socket */
-	GATE_ODD = 2,	  /* some socket is not in the state that poll shows */
-	GATE_FAILED = 4,  /* some non-blocking connect failed or is pending */
-	GATE_RECORD = 8,  /* some socket has a record in vsock_table */
+	GATE_USED = 1,	 /* it has, or was seen to have inherited, a socket */
+	GATE_ODD = 2,	 /* some socket is not in the state that poll shows */
+	GATE_FAILED = 4, /* some non-blocking connect failed or is pending */
+	GATE_RECORD = 8, /* some socket has a record in vsock_table */
 	GATE_INHERITED = 16, /* some socket was not made here */
 	GATE_ALL = 31,	     /* so anything may have happened to it */
 };
 
 enum hint {
-	HINT_OURS = 1, /* an emulated socket */
-	HINT_MADE = 2, /* made by this process, so on its machine */
-	HINT_PATH = 4, /* bound to a path, which close(2) may have to remove */
+	HINT_OURS = 1,	/* an emulated socket */
+	HINT_MADE = 2,	/* made by this process, so on its machine */
+	HINT_PATH = 4,	/* bound to a path, which close(2) may have to remove */
 	HINT_FRESH = 8, /* neither connected nor listening as yet */
 	HINT_ODD = 16,	/* shut down, failed, or with an SO_RCVLOWAT */
 	HINT_PLAIN = 32, /* made here, or asked: not an emulated socket */

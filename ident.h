@@ -22,19 +22,19 @@ enum tag {
 	TAG_NAMED = 1 << 2,    /* has an AF_UNIX name, and is not connected */
 	TAG_PORT = 1 << 3,     /* bound to a port, without a name as yet */
 	TAG_ACCEPTED = 1 << 4, /* made by accept(2) */
-	TAG_FAILED = 1 << 5,   /* a non-blocking connect failed: SS_CONNECTING */
-	TAG_PENDING = 1 << 6,  /* ... waits for an answer that will not come */
+	TAG_FAILED = 1 << 5,  /* a non-blocking connect failed: SS_CONNECTING */
+	TAG_PENDING = 1 << 6, /* ... waits for an answer that will not come */
 	TAG_ECONNRESET = 1 << 7, /* sk_err: */
 	TAG_ETIMEDOUT = 1 << 8,
 	TAG_EPROTO = TAG_ECONNRESET | TAG_ETIMEDOUT,
 	TAG_ERR = TAG_EPROTO,
-	TAG_DIALLED_1 = 1 << 9,	 /* the client dialled CID 1, ... */
-	TAG_DIALLED_2 = 1 << 10, /* CID 2, ... */
+	TAG_DIALLED_1 = 1 << 9,	   /* the client dialled CID 1, ... */
+	TAG_DIALLED_2 = 1 << 10,   /* CID 2, ... */
 	TAG_DIALLED_OWN = 1 << 15, /* its machine's; none: as the name says */
-	TAG_SNDTIMEO = 1 << 11,	 /* the program set SO_SNDTIMEO */
-	TAG_SIZED = 1 << 13,	 /* SO_SNDBUF tells SO_VM_SOCKETS_BUFFER_SIZE */
-	TAG_RDONLY = 1 << 14,	 /* the device, opened to read */
-	TAG_DEVICE = 1 << 12,	 /* not a socket to its program: /dev/vsock */
+	TAG_SNDTIMEO = 1 << 11,	   /* the program set SO_SNDTIMEO */
+	TAG_SIZED = 1 << 13,  /* SO_SNDBUF tells SO_VM_SOCKETS_BUFFER_SIZE */
+	TAG_RDONLY = 1 << 14, /* the device, opened to read */
+	TAG_DEVICE = 1 << 12, /* not a socket to its program: /dev/vsock */
 };
 
 struct ident {

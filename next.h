@@ -59,7 +59,7 @@ enum next_id {
 #define X(name) NEXT_##name,
 	NEXT_NAMES(X)
 #undef X
-	NEXT_COUNT
+		NEXT_COUNT
 };
 
 extern void *next_found[NEXT_COUNT];

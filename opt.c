@@ -99,7 +99,8 @@ static void get_record(int fd, const struct ident *id, struct vsock_rec *rec)
 		rec->buffer_min = rec->buffer_size;
 }
 
-static int get_vsock(int fd, const struct ident *id, int name, void *val, socklen_t *len)
+static int get_vsock(int fd, const struct ident *id, int name, void *val,
+		     socklen_t *len)
 {
 	struct vsock_rec rec;
 	const void *from;
@@ -157,7 +158,8 @@ static int set_timeout(struct vsock_rec *rec, struct timeval tv)
 	return 0;
 }
 
-static int set_vsock(int fd, struct ident *id, int name, const void *val, socklen_t len)
+static int set_vsock(int fd, struct ident *id, int name, const void *val,
+		     socklen_t len)
 {
 	struct vsock_rec rec;
 	struct timeval tv;
@@ -236,9 +238,10 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 		r = sock_name(fd, true, &vm);
 		if (r == 0)
 			r = user_room(fd, len, &room);
-		if (r < 0 || room > sizeof(vm))
-			return r < 0 ? r : -EINVAL;
-		return user_put_option(fd, val, len, &vm, sizeof(vm));
+		if (r == 0 && room > sizeof(vm))
+			r = -EINVAL;
+		return r < 0 ? r
+			     : user_put_option(fd, val, len, &vm, sizeof(vm));
 	case SO_PEERGROUPS:
 	case SO_PEERPIDFD:
 		return -ENODATA;
@@ -366,7 +369,7 @@ int opt_ioctl(int fd, unsigned long request, void *arg, int r)
 			return -EOPNOTSUPP;
 		if (r < 0 || request == FIONREAD)
 			return SOCK_FOREIGN;
-		*(int *)arg = 0; /* all of it is with the peer */
+		memset(arg, 0, sizeof(int)); /* all of it is with the peer */
 		return 0;
 	case SIOCATMARK:
 	case SIOCUNIXFILE:

@@ -36,10 +36,9 @@ bool pending_add(int fd, const struct timeval *timeout)
 			continue;
 		pending[i].key = key;
 		pending[i].fd = fd;
-		pending[i].deadline =
-			pending_now() +
-			(uint64_t)timeout->tv_sec * 1000000000u +
-			(uint64_t)timeout->tv_usec * 1000;
+		pending[i].deadline = pending_now() +
+				      (uint64_t)timeout->tv_sec * 1000000000u +
+				      (uint64_t)timeout->tv_usec * 1000;
 		__atomic_add_fetch(&n_pending, 1, __ATOMIC_RELAXED);
 		added = true;
 	}

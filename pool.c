@@ -10,9 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHUNK	    (64 * 1024)
-#define MIN_SHIFT   6 /* 64 bytes */
-#define CLASSES	    (40 - MIN_SHIFT)
+#define CHUNK	     (64 * 1024)
+#define MIN_SHIFT    6 /* 64 bytes */
+#define CLASSES	     (40 - MIN_SHIFT)
 #define TAKE_OVER_MS 20
 
 struct free_block {

@@ -73,8 +73,8 @@ static bool doubt_event(const struct epoll_event *ev)
 bool ready_doubt_poll(const struct pollfd *fds, nfds_t n)
 {
 	for (nfds_t i = 0; i < n; i++)
-		if (fds[i].revents && doubtful(fds[i].fd, (unsigned int)
-						       fds[i].revents))
+		if (fds[i].revents &&
+		    doubtful(fds[i].fd, (unsigned int)fds[i].revents))
 			return true;
 	return false;
 }
@@ -141,11 +141,9 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 			mask &= ~(unsigned int)READABLE;
 	}
 	if (id.tag & TAG_ERR)
-		mask |= POLLERR | (id.tag & TAG_SHUT_WR ? 0
-							: asked & WRITABLE);
+		mask |= POLLERR | (id.tag & TAG_SHUT_WR ? 0 : asked & WRITABLE);
 	return mask;
 }
-
 
 /* ms until @end or the next pending connect times out, rounded up. */
 static int wait_ms(uint64_t end)
@@ -180,8 +178,7 @@ static int mend_poll(struct pollfd *fds, nfds_t n)
 			continue;
 		if (doubtful(fds[i].fd, seen))
 			fds[i].revents = (short)vsock_mask(
-				fds[i].fd, seen,
-				(unsigned short)fds[i].events);
+				fds[i].fd, seen, (unsigned short)fds[i].events);
 		ready += fds[i].revents != 0;
 	}
 	return ready;
@@ -203,16 +200,15 @@ static int edges(const struct pollfd *fds, nfds_t n)
 		/* One descriptor twice: a wakeup for either will do. */
 		if (NEXT(epoll_ctl)(ep, EPOLL_CTL_ADD, fds[i].fd, &ev) < 0 &&
 		    errno == EEXIST) {
-			ev.events = EPOLLIN | EPOLLOUT | EPOLLPRI |
-				    EPOLLRDHUP | EPOLLET;
+			ev.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP |
+				    EPOLLET;
 			NEXT(epoll_ctl)(ep, EPOLL_CTL_MOD, fds[i].fd, &ev);
 		}
 	}
 	return ep;
 }
 
-int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end,
-	       const sigset_t *mask)
+int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end, const sigset_t *mask)
 {
 	struct epoll_event ev[16];
 	int saved = errno, ep = -EBADF, ms, r;
@@ -266,8 +262,9 @@ bool ready_doubt_select(int nfds, const fd_set *in, const fd_set *out,
 static void clear(fd_set *set, int nfds)
 {
 	if (set)
-		memset(set, 0, ((size_t)nfds + NFDBITS - 1) / NFDBITS *
-				       sizeof(fd_mask));
+		memset(set, 0,
+		       ((size_t)nfds + NFDBITS - 1) / NFDBITS *
+			       sizeof(fd_mask));
 }
 
 int ready_select(int nfds, fd_set *in, fd_set *out, fd_set *ex, uint64_t end,

@@ -167,8 +167,7 @@ static int accept_any(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		r = plain_accept(fd, (struct sockaddr *)&un, &n, flags);
 	} else {
 		r = plain_accept(fd, addr, len, flags);
-		if (r >= 0 && addr->sa_family == AF_UNIX &&
-		    hint_unknown(fd))
+		if (r >= 0 && addr->sa_family == AF_UNIX && hint_unknown(fd))
 			ident_peer(r, &un, &n);
 	}
 	if (r < 0)
@@ -232,7 +231,7 @@ static int get_name(int fd, bool peer, struct sockaddr *addr, socklen_t *len,
 	if (r != SOCK_FOREIGN)
 		return ret_errno(r);
 	r = next(fd, addr, len);
-	if (r == 0 && name_unclear(fd, addr, room, *len)) {
+	if (r == 0 && len && name_unclear(fd, addr, room, *len)) {
 		full = *len;
 		*len = room;
 		r = vsock_name(fd, peer, addr, len);
@@ -278,8 +277,7 @@ EXPORT int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 {
 	int r = SOCK_FOREIGN;
 
-	if (level == SOL_SOCKET && name == SO_ERROR &&
-	    gate_is_open(GATE_USED))
+	if (level == SOL_SOCKET && name == SO_ERROR && gate_is_open(GATE_USED))
 		return get_error(fd, val, len);
 	if (opt_differs(level, name) && (maybe(fd) || level == AF_VSOCK))
 		r = opt_get(fd, level, name, val, len);
@@ -287,8 +285,13 @@ EXPORT int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 		return ret_errno(r);
 	r = NEXT(getsockopt)(fd, level, name, val, len);
 	if (r == 0 && level == SOL_SOCKET && name == SO_DOMAIN &&
-	    *len == sizeof(int) && *(int *)val == AF_UNIX && hint_unknown(fd))
-		opt_get(fd, level, name, val, len);
+	    *len == sizeof(int) && hint_unknown(fd)) {
+		int domain;
+
+		memcpy(&domain, val, sizeof(domain));
+		if (domain == AF_UNIX)
+			opt_get(fd, level, name, val, len);
+	}
 	if (r < 0 && errno == EOPNOTSUPP && maybe(fd) && level != SOL_SOCKET) {
 		struct ident id;
 

@@ -287,8 +287,7 @@ static unsigned int dialled_tag(uint32_t cid)
 }
 
 /* Connected: the window, and what names cannot tell. */
-static void connected(int fd, const struct ident *was,
-		      const struct rdv_dial *d)
+static void connected(int fd, const struct ident *was, const struct rdv_dial *d)
 {
 	static const struct sockaddr_vm zero = { .svm_family = 0 };
 	struct ident id = *was;
@@ -329,9 +328,8 @@ static int not_connected(int fd, const struct ident *was,
 	}
 	record_of(fd, &rec);
 	if (r == -ETIMEDOUT && d->nonblock) {
-		id.tag |= pending_add(fd, &rec.connect_timeout)
-				  ? TAG_PENDING
-				  : TAG_ETIMEDOUT;
+		id.tag |= pending_add(fd, &rec.connect_timeout) ? TAG_PENDING
+								: TAG_ETIMEDOUT;
 		r = -EINPROGRESS;
 	} else if (r == -ETIMEDOUT) {
 		r = wait_in_vain(&rec.connect_timeout);
@@ -453,9 +451,9 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 	/* What the name does not tell goes into the tag, while it is known. */
 	if (peer.kind != NAME_NONE && peer.cid == own.cid && m && m->ports) {
 		bool name_tells = peer.kind == NAME_AUTO;
-		uint32_t cid = ports_dialled(
-			m->ports, peer.port, name_tells, own.cid,
-			name_tells ? peer.dialled : own.cid);
+		uint32_t cid =
+			ports_dialled(m->ports, peer.port, name_tells, own.cid,
+				      name_tells ? peer.dialled : own.cid);
 
 		if (cid != (name_tells ? peer.dialled : own.cid)) {
 			id.tag |= dialled_tag(cid);
@@ -488,8 +486,8 @@ static struct sockaddr_vm dialled(int fd, unsigned int tag,
 
 	if (own->cid == peer->cid)
 		vm.svm_cid = dialled_cid(tag, own, peer->cid);
-	if (gate_is_open(GATE_RECORD) &&
-	    vsock_table_get(ident_key(fd), &rec) && rec.has_peer)
+	if (gate_is_open(GATE_RECORD) && vsock_table_get(ident_key(fd), &rec) &&
+	    rec.has_peer)
 		memcpy(&vm, rec.peer, sizeof(vm));
 	return vm;
 }
@@ -521,9 +519,8 @@ int sock_name(int fd, bool want_peer, struct sockaddr_vm *ret)
 	} else if (own.kind == NAME_AUTO) {
 		*ret = addr_vm(VMADDR_CID_ANY, own.port);
 	} else {
-		*ret = addr_vm(VMADDR_CID_ANY, id.tag & TAG_PORT
-						       ? id.port
-						       : VMADDR_PORT_ANY);
+		*ret = addr_vm(VMADDR_CID_ANY,
+			       id.tag & TAG_PORT ? id.port : VMADDR_PORT_ANY);
 	}
 	return 0;
 }

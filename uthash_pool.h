@@ -5,9 +5,9 @@
 
 #include "pool.h"
 
-#define HASH_NONFATAL_OOM    1
-#define uthash_malloc(n)     pool_alloc(n)
-#define uthash_free(p, n)    pool_free(p, n)
+#define HASH_NONFATAL_OOM 1
+#define uthash_malloc(n)  pool_alloc(n)
+#define uthash_free(p, n) pool_free(p, n)
 #include <uthash.h>
 
 #endif

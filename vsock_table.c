@@ -90,7 +90,7 @@ static void drop_oldest(void)
 {
 	struct entry *e, *next;
 
-	HASH_ITER(hh, table, e, next) {
+	HASH_ITER (hh, table, e, next) {
 		if (n_closed <= VSOCK_TABLE_CLOSED)
 			break;
 		if (!e->closed)

@@ -3,9 +3,9 @@
 #ifndef CLI_H
 #define CLI_H
 
-#define EXIT_USAGE	 2   /* the command line is wrong */
-#define EXIT_NOT_RUN	 126 /* as shells do: found, but it cannot be run */
-#define EXIT_NOT_FOUND	 127
+#define EXIT_USAGE     2   /* the command line is wrong */
+#define EXIT_NOT_RUN   126 /* as shells do: found, but it cannot be run */
+#define EXIT_NOT_FOUND 127
 
 /* Says "vsockshim: " and the text on standard error; returns @status. */
 int cli_fail(int status, const char *format, ...)

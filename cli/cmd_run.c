@@ -66,16 +66,16 @@ static bool good_cid(const char *s)
 /* A relative directory becomes absolute: the command may change its own. */
 static int set_dir(const char *dir)
 {
-	char path[PATH_MAX], cwd[PATH_MAX];
+	char path[PATH_MAX], cwd[PATH_MAX], here[PATH_MAX];
 
 	if (*dir == '\0')
 		return cli_fail(EXIT_USAGE, "--dir: is empty");
 	if (*dir != '/') {
-		if (!getcwd(cwd, sizeof(cwd) - 1))
+		if (!getcwd(cwd, sizeof(cwd)))
 			return cli_fail(EXIT_USAGE, "--dir %s: %s", dir,
 					strerror(errno));
-		strcat(cwd, "/");
-		if (!util_join(path, sizeof(path), cwd, dir))
+		if (!util_join(here, sizeof(here), cwd, "/") ||
+		    !util_join(path, sizeof(path), here, dir))
 			return cli_fail(EXIT_USAGE, "--dir %s: is too long",
 					dir);
 		dir = path;

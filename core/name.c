@@ -7,7 +7,7 @@
 
 #define AUTO_MAGIC     "vsock1/"
 #define AUTO_MAGIC_LEN 7
-#define SUFFIX         ".vsock"
+#define SUFFIX	       ".vsock"
 #define SUFFIX_LEN     6
 
 static const struct name no_name = { .kind = NAME_NONE };
@@ -26,7 +26,8 @@ static struct name decode_auto(const char *s, const char *end)
 {
 	struct name n = { .kind = NAME_AUTO };
 
-	if (end - s < AUTO_MAGIC_LEN || memcmp(s, AUTO_MAGIC, AUTO_MAGIC_LEN))
+	if (end - s < AUTO_MAGIC_LEN ||
+	    memcmp(s, AUTO_MAGIC, AUTO_MAGIC_LEN) != 0)
 		return no_name;
 	s += AUTO_MAGIC_LEN;
 	s = memchr(s, '/', (size_t)(end - s));
@@ -57,7 +58,7 @@ static struct name decode_path(const char *s, const char *end)
 		return no_name;
 	if (skip(&port, end, '@') && !addr_scan_u32(&port, end, &n.bound))
 		return no_name;
-	if (end - port != SUFFIX_LEN || memcmp(port, SUFFIX, SUFFIX_LEN))
+	if (end - port != SUFFIX_LEN || memcmp(port, SUFFIX, SUFFIX_LEN) != 0)
 		return no_name;
 	return n;
 }

@@ -19,16 +19,17 @@
 #include <sys/un.h>
 
 enum name_kind {
-	NAME_NONE,  /* no name, or none of ours */
-	NAME_PATH,  /* bound by bind(2); accepted sockets show their listener's */
-	NAME_AUTO,  /* bound by connect(2) */
+	NAME_NONE, /* no name, or none of ours */
+	NAME_PATH, /* bound by bind(2); accepted sockets show their listener's
+		    */
+	NAME_AUTO, /* bound by connect(2) */
 };
 
 struct name {
 	enum name_kind kind;
-	uint32_t cid;     /* the machine that it is on */
+	uint32_t cid; /* the machine that it is on */
 	uint32_t port;
-	uint32_t bound;   /* PATH: the CID it is bound to, or VMADDR_CID_ANY */
+	uint32_t bound;	  /* PATH: the CID it is bound to, or VMADDR_CID_ANY */
 	uint32_t dialled; /* AUTO: the CID that connect(2) was given */
 };
 

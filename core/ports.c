@@ -26,7 +26,7 @@ struct ports {
 	uint64_t magic;
 	uint64_t id;
 	uint32_t first; /* what the counter began with */
-	uint32_t next;  /* the next candidate */
+	uint32_t next;	/* the next candidate */
 	uint8_t marks[BITS / 8];
 	uint64_t dialled[SLOTS]; /* port, DIALLED_* */
 };
@@ -92,8 +92,7 @@ static int init(const struct sys *sys, int fd)
 	r = sys->random(&fresh.first, sizeof(fresh.first));
 	if (r < 0)
 		return r;
-	if (fresh.first <= ADDR_LAST_RESERVED ||
-	    fresh.first == VMADDR_PORT_ANY)
+	if (fresh.first <= ADDR_LAST_RESERVED || fresh.first == VMADDR_PORT_ANY)
 		fresh.first = ADDR_LAST_RESERVED + 1;
 	fresh.next = fresh.first;
 	while (done < sizeof(fresh)) {
@@ -186,7 +185,8 @@ bool ports_marked(const struct ports *p, uint32_t port)
 {
 	port %= BITS;
 	return __atomic_load_n(&p->marks[port / 8], __ATOMIC_SEQ_CST) >>
-	       port % 8 & 1;
+		       port % 8 &
+	       1;
 }
 
 void ports_set_dialled(struct ports *p, uint32_t port, bool renamed,
@@ -204,8 +204,8 @@ void ports_set_dialled(struct ports *p, uint32_t port, bool renamed,
 uint32_t ports_dialled(const struct ports *p, uint32_t port, bool renamed,
 		       uint32_t own, uint32_t fallback)
 {
-	uint64_t v = __atomic_load_n(&p->dialled[port % SLOTS],
-				     __ATOMIC_ACQUIRE);
+	uint64_t v =
+		__atomic_load_n(&p->dialled[port % SLOTS], __ATOMIC_ACQUIRE);
 
 	if (v >> 32 != port || !(v & DIALLED_SET) ||
 	    renamed != !!(v & DIALLED_RENAMED))

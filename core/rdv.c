@@ -82,8 +82,7 @@ static bool machine_dir(const struct machine *m, uint32_t cid, char *buf,
 	return util_join(buf, size, m->dir, tail);
 }
 
-static const char *dir_objection(const struct machine *m,
-				 const struct stat *st)
+static const char *dir_objection(const struct machine *m, const struct stat *st)
 {
 	if (!S_ISDIR(st->st_mode))
 		return "is not a directory";
@@ -237,7 +236,8 @@ static int bind_port(const struct machine *m, const struct place *p, int fd,
 	ports_mark(m->ports, port);
 	len = path_addr(p, m->cid, port, bound, &un);
 	r = m->sys->bind(fd, &un, len);
-	/* Whatever the umask is; too late to fail, as a socket is bound once. */
+	/* Whatever the umask is; too late to fail, as a socket is bound once.
+	 */
 	if (r == 0)
 		(void)m->sys->chmod(un.sun_path, 0700 | m->share);
 	return r;
@@ -346,8 +346,7 @@ static bool port_free(const struct machine *m, const struct place *p,
 }
 
 /* Reserves a port for a socket without a name: nothing but a number yet. */
-static int reserve(struct machine *m, const struct place *p,
-		   struct rdv_dial *d)
+static int reserve(struct machine *m, const struct place *p, struct rdv_dial *d)
 {
 	if (d->self.kind != NAME_NONE)
 		return 0;
@@ -415,7 +414,7 @@ static int connect_errno(struct machine *m, int r)
 	case -ENOENT:
 	case -ECONNREFUSED: /* nobody listens */
 	case -EPROTOTYPE:   /* another socket type does */
-	case -EAGAIN:       /* the backlog is full */
+	case -EAGAIN:	    /* the backlog is full */
 		return -ECONNRESET;
 	case -EACCES:
 	case -EPERM:
@@ -522,8 +521,9 @@ int rdv_connect(struct machine *m, int fd, struct rdv_dial *d)
 	if (route == ROUTE_NODEV)
 		return -ENODEV;
 	r = rdv_open(m, &why);
-	if (r == 0)
-		r = place_open(m, &place);
+	if (r < 0)
+		return connect_errno(m, r);
+	r = place_open(m, &place);
 	if (r < 0)
 		return connect_errno(m, r);
 	r = dial(m, &place, fd, d, route, cid);

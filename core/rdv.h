@@ -25,8 +25,8 @@ struct machine {
 	const char *dir; /* the rendezvous directory, absolute */
 	uint32_t cid;
 	struct ports *ports; /* NULL until rdv_open() */
-	mode_t share;        /* what group and others may do: 0, 070, 077 */
-	uint64_t seen;       /* the destination that was last connected to */
+	mode_t share;	     /* what group and others may do: 0, 070, 077 */
+	uint64_t seen;	     /* the destination that was last connected to */
 	int refusal;	     /* what the directory itself last said: -errno */
 };
 
@@ -38,13 +38,15 @@ struct machine {
 int rdv_open(struct machine *m, const char **why);
 
 /*
- * Binds the unbound AF_UNIX socket @fd to @want on machine @m, as __vsock_bind()
- * does. A port of VMADDR_PORT_ANY becomes the next free one; *@ret_port is what
- * it became. @low_ports: the caller has CAP_NET_BIND_SERVICE.
+ * Binds the unbound AF_UNIX socket @fd to @want on machine @m, as
+ * __vsock_bind() does. A port of VMADDR_PORT_ANY becomes the next free one;
+ * *@ret_port is what it became. @low_ports: the caller has
+ * CAP_NET_BIND_SERVICE.
  *
  * -EADDRNOTAVAIL: not a CID of this machine, or PORTS_TRIES ports were taken;
  * -EACCES: a reserved port; -EADDRINUSE; -EINVAL: @fd is bound;
- * -EMFILE, -ENFILE, -ENOMEM as they are; -ENOMEM for what the directory refuses.
+ * -EMFILE, -ENFILE, -ENOMEM as they are; -ENOMEM for what the directory
+ * refuses.
  */
 int rdv_bind(struct machine *m, int fd, const struct vaddr *want,
 	     bool low_ports, uint32_t *ret_port);
@@ -58,10 +60,10 @@ void rdv_release(const struct machine *m, const struct sockaddr_un *un);
 /* One connect(2): what it wants, and what is known of its socket. */
 struct rdv_dial {
 	struct sockaddr_vm to;
-	struct name self;       /* the socket's name; NAME_NONE: unnamed */
-	uint32_t port;          /* in and out: the port that an unnamed socket
-				 * is bound to; VMADDR_PORT_ANY: none */
-	bool nonblock;          /* a full backlog refuses at once */
+	struct name self;	 /* the socket's name; NAME_NONE: unnamed */
+	uint32_t port;		 /* in and out: the port that an unnamed socket
+				  * is bound to; VMADDR_PORT_ANY: none */
+	bool nonblock;		 /* a full backlog refuses at once */
 	struct timeval sndtimeo; /* the socket's own SO_SNDTIMEO */
 };
 
@@ -70,9 +72,9 @@ struct rdv_dial {
  * the listener's backlog is full, for RDV_GRACE_MS at most.
  *
  * -ECONNRESET: nobody listens there, or the backlog is full; -ENODEV: no way to
- * that machine; -ETIMEDOUT, at once: nobody will ever answer; -EADDRNOTAVAIL: no
- * port is free; -EINTR; -EISCONN: @fd has a name although @d->self says none;
- * -EINVAL: @fd listens. After all but -ENODEV the socket is bound.
+ * that machine; -ETIMEDOUT, at once: nobody will ever answer; -EADDRNOTAVAIL:
+ * no port is free; -EINTR; -EISCONN: @fd has a name although @d->self says
+ * none; -EINVAL: @fd listens. After all but -ENODEV the socket is bound.
  */
 #define RDV_GRACE_MS 20
 int rdv_connect(struct machine *m, int fd, struct rdv_dial *d);
