@@ -426,42 +426,49 @@ static void accepted_ends(unsigned int tag, const struct name *own,
 		remote->svm_flags = VMADDR_FLAG_TO_HOST;
 }
 
+/*
+ * What a client on the own machine dialled and its name does not tell, as the
+ * tag has it: known until others connect, so it is noted when accepted.
+ */
+static unsigned int dialled_of(const struct name *own, const struct name *peer)
+{
+	struct machine *m = conf_machine();
+	bool auto_bound = peer->kind == NAME_AUTO;
+	uint32_t told = auto_bound ? peer->dialled : own->cid, cid;
+
+	if (peer->kind == NAME_NONE || peer->cid != own->cid || !m ||
+	    m->cid != own->cid || !m->ports)
+		return 0;
+	cid = ports_dialled(m->ports, peer->port, auto_bound, own->cid, told);
+	return cid == told ? 0 : dialled_tag(cid);
+}
+
 bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 		   socklen_t len, struct sockaddr_vm *ret)
 {
+	struct name own = { .kind = NAME_PATH, .bound = VMADDR_CID_ANY };
+	struct vsock_rec rec = { .buffer_size = VSOCK_BUFFER_SIZE };
 	struct ident id = { .tag = TAG_ACCEPTED };
 	struct name peer = name_decode(un, len);
 	unsigned int hints = hint_get(listener);
-	struct machine *m = hints & HINT_MADE ? conf_machine() : NULL;
-	struct name own = { .kind = NAME_PATH, .bound = VMADDR_CID_ANY };
-	struct sockaddr_un own_un;
 	struct sockaddr_vm local;
-	struct vsock_rec rec;
+	struct sockaddr_un own_un;
 
 	/* An unnamed client is ours to serve only if the listener is ours. */
 	if (peer.kind == NAME_NONE &&
 	    !(hints & HINT_OURS || gate_is_open(GATE_INHERITED)))
 		return false;
-	if (m && peer.kind == NAME_AUTO)
-		own.cid = m->cid;
+	/* The own name is the listener's: of this machine, if made here. */
+	if (hints & HINT_MADE && peer.kind == NAME_AUTO)
+		own.cid = conf_machine()->cid;
 	else
 		own = ident_name(fd, &own_un);
 	if (own.kind != NAME_PATH)
 		return false;
-	/* What the name does not tell goes into the tag, while it is known. */
-	if (peer.kind != NAME_NONE && peer.cid == own.cid && m && m->ports) {
-		bool name_tells = peer.kind == NAME_AUTO;
-		uint32_t cid =
-			ports_dialled(m->ports, peer.port, name_tells, own.cid,
-				      name_tells ? peer.dialled : own.cid);
-
-		if (cid != (name_tells ? peer.dialled : own.cid)) {
-			id.tag |= dialled_tag(cid);
-			ident_write(fd, &id);
-		}
-	}
+	id.tag |= dialled_of(&own, &peer);
+	if (id.tag != TAG_ACCEPTED)
+		ident_write(fd, &id);
 	accepted_ends(id.tag, &own, &peer, &local, ret);
-	rec.buffer_size = VSOCK_BUFFER_SIZE;
 	if (gate_is_open(GATE_RECORD) &&
 	    vsock_table_get(ident_key(listener), &rec)) {
 		/* What is inherited: sizes and timeout, nothing else. */
