@@ -79,15 +79,6 @@ static bool read_dir(void)
 	return false;
 }
 
-static void read_transport(void)
-{
-	const char *s = secure_getenv("VSOCKSHIM_TRANSPORT");
-
-	if (s && strcmp(s, "unix") != 0 && strcmp(s, "auto") != 0)
-		conf_complain("VSOCKSHIM_TRANSPORT", s,
-			      "takes unix or auto; using unix");
-}
-
 /*
  * A directory that is not to be used, or that cannot be, fails every socket;
  * what may pass, or concerns only bind(2), is for the calls that meet it.
@@ -118,7 +109,6 @@ static enum state read_all(void)
 	machine = (struct machine){ .sys = &sys_kernel, .dir = dir };
 	if (!read_cid(&machine.cid) || !read_dir())
 		return BAD;
-	read_transport();
 	return open_machine() ? GOOD : BAD;
 }
 

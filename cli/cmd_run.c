@@ -18,18 +18,17 @@
 const char cmd_run_help[] =
 	"usage: vsockshim run [OPTIONS] [--] COMMAND [ARGUMENTS]\n\n"
 	"Becomes COMMAND, with libvsockshim.so preloaded.\n\n"
-	"  --cid N            the machine that it runs on: 1, 2 (the host; "
-	"default),\n"
-	"                     or 3 to 4294967294 (a guest)\n"
-	"  --dir DIR          the rendezvous directory: machines in one "
-	"directory meet\n"
-	"  --transport T      unix (default) or auto\n"
-	"  --help             this text\n\n"
-	"Options set VSOCKSHIM_CID, VSOCKSHIM_DIR and VSOCKSHIM_TRANSPORT; "
-	"without an\n"
-	"option the variable stays as it is. Exit status: the command's; 2 for "
-	"bad\n"
-	"usage, 126 if the command cannot be run, 127 if it is not found.\n";
+	"  --cid N      the machine that it runs on: 1 (loopback only), 2 "
+	"(the\n"
+	"               host; default), 3 to 4294967294 (a guest)\n"
+	"  --dir DIR    the rendezvous directory; machines in one directory "
+	"meet\n"
+	"  --help       this text\n\n"
+	"The options set VSOCKSHIM_CID and VSOCKSHIM_DIR, which otherwise stay "
+	"as\n"
+	"they are. Exit status: COMMAND's; 2 for bad usage, 126 if COMMAND "
+	"cannot\n"
+	"be run, 127 if it is not found.\n";
 
 /* The library is beside the command: in the tree, or where it was installed. */
 static bool find_library(char *path, size_t size)
@@ -97,13 +96,6 @@ static int set_option(int option, const char *value)
 		return 0;
 	case 'd':
 		return set_dir(value);
-	case 't':
-		if (strcmp(value, "unix") != 0 && strcmp(value, "auto") != 0)
-			return cli_fail(EXIT_USAGE,
-					"--transport %s: takes unix or auto",
-					value);
-		setenv("VSOCKSHIM_TRANSPORT", value, 1);
-		return 0;
 	default:
 		return EXIT_USAGE; /* getopt has said why */
 	}
@@ -132,7 +124,6 @@ int cmd_run(int argc, char **argv)
 	static const struct option options[] = {
 		{ "cid", required_argument, NULL, 'c' },
 		{ "dir", required_argument, NULL, 'd' },
-		{ "transport", required_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
 	};
 	char library[PATH_MAX], name[] = "vsockshim";
