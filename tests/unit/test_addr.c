@@ -38,7 +38,8 @@ int main(void)
 	vm = addr_vm(3, 1234);
 	memset(vm.svm_zero, 0xff, sizeof(vm.svm_zero));
 	vm.svm_reserved1 = 0xffff;
-	ok(addr_check(&vm, sizeof(vm)) == 0, "reserved bytes are not looked at");
+	ok(addr_check(&vm, sizeof(vm)) == 0,
+	   "reserved bytes are not looked at");
 	vm.svm_family = AF_UNIX;
 	ok(addr_check(&vm, sizeof(vm)) == -EINVAL, "another family is refused");
 

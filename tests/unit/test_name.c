@@ -16,7 +16,7 @@ static struct name decode(const char *path, size_t n)
 	return name_decode(&un, (socklen_t)(HEAD + n));
 }
 
-#define PATH(s) decode(s, sizeof(s))
+#define PATH(s)	    decode(s, sizeof(s))
 #define ABSTRACT(s) decode(s, sizeof(s) - 1)
 
 static bool is_path(struct name n, uint32_t cid, uint32_t port, uint32_t bound)
@@ -28,13 +28,20 @@ static bool is_path(struct name n, uint32_t cid, uint32_t port, uint32_t bound)
 int main(void)
 {
 	static const char *const wrong[] = {
-		"3/1234.vsock",	       "/r/03/1234.vsock",
-		"/r/3/1234",	       "/r/3/.vsock",
-		"/r/3/1234.vsockx",    "/r/3/01234.vsock",
-		"/r/3/1234@.vsock",    "/r/x/1234.vsock",
-		"/r/4294967296/1.vsock", "/r/3/4294967296.vsock",
-		"/r/3/1@01.vsock",     "/r/3/ports",
-		"",		       "/",
+		"3/1234.vsock",
+		"/r/03/1234.vsock",
+		"/r/3/1234",
+		"/r/3/.vsock",
+		"/r/3/1234.vsockx",
+		"/r/3/01234.vsock",
+		"/r/3/1234@.vsock",
+		"/r/x/1234.vsock",
+		"/r/4294967296/1.vsock",
+		"/r/3/4294967296.vsock",
+		"/r/3/1@01.vsock",
+		"/r/3/ports",
+		"",
+		"/",
 	};
 	struct sockaddr_un un;
 	struct name n;
@@ -55,8 +62,8 @@ int main(void)
 
 	len = name_auto(&un, 0x0123456789abcdef, 4294967294, 4294967294, 1);
 	n = name_decode(&un, len);
-	ok(n.kind == NAME_AUTO && n.cid == 4294967294 &&
-		   n.port == 4294967294 && n.dialled == 1,
+	ok(n.kind == NAME_AUTO && n.cid == 4294967294 && n.port == 4294967294 &&
+		   n.dialled == 1,
 	   "an auto-bound client's name comes back");
 	ok(ABSTRACT("\0vsock1/0123456789abcdef/3/7/2").dialled == 2,
 	   "its format is the one that is documented");
@@ -68,7 +75,8 @@ int main(void)
 		   ABSTRACT("\0vsock1/").kind == NAME_NONE &&
 		   ABSTRACT("\0").kind == NAME_NONE,
 	   "nor is more or less of it");
-	ok(name_decode(&un, HEAD).kind == NAME_NONE, "an unnamed socket has none");
+	ok(name_decode(&un, HEAD).kind == NAME_NONE,
+	   "an unnamed socket has none");
 
 	ok(name_path(path, sizeof(path), "/run", 3, 1234, VMADDR_CID_ANY) ==
 			   17 &&

@@ -163,7 +163,8 @@ static void meets(void)
 	ok(dial(&guest, c2, 0, 1234) == -ETIMEDOUT, "nobody answers at CID 0");
 	ok(dial(&guest, c2, 4, 1234) == -ETIMEDOUT, "nor at an absent sibling");
 	ok(dial(&host, c2, 4, 1234) == -ENODEV, "a host knows who is absent");
-	ok(dial(&guest, c2, 2, 1234) == 0, "the same socket connects after all");
+	ok(dial(&guest, c2, 2, 1234) == 0,
+	   "the same socket connects after all");
 	close(l);
 	close(a);
 	close(c);
@@ -278,7 +279,8 @@ static void failing_bind(int error)
 
 	failure = error;
 	for (k = 1; r < 0 && k < 100; k++) {
-		struct machine m = { .sys = &failing, .dir = new_dir(),
+		struct machine m = { .sys = &failing,
+				     .dir = new_dir(),
 				     .cid = 3 };
 		int fd = unix_socket();
 
@@ -294,8 +296,10 @@ static void failing_bind(int error)
 		close(fd);
 		clean = clean && n_fds() == before;
 	}
-	ok(good && k > 10 && k < 100, "bind, each of %d calls failing with %d: "
-	   "its errno is one of bind's", k - 2, -error);
+	ok(good && k > 10 && k < 100,
+	   "bind, each of %d calls failing with %d: "
+	   "its errno is one of bind's",
+	   k - 2, -error);
 	ok(clean, "and no descriptor and no path is left");
 }
 
@@ -317,16 +321,18 @@ static void failing_connect(int error)
 		until_failure = k;
 		r = dial(&m, fd, 2, 1234);
 		if (r < 0)
-			good = good && (r == error || r == -ENODEV ||
-					r == -ECONNRESET);
+			good = good &&
+			       (r == error || r == -ENODEV || r == -ECONNRESET);
 		if (until_failure == 0 && r >= 0)
 			r = -1;
 		until_failure = 0;
 		close(fd);
 		clean = clean && n_fds() == before;
 	}
-	ok(good && k > 5 && k < 100, "connect, each of %d calls failing with "
-	   "%d: its errno is one of connect's", k - 2, -error);
+	ok(good && k > 5 && k < 100,
+	   "connect, each of %d calls failing with "
+	   "%d: its errno is one of connect's",
+	   k - 2, -error);
 	ok(clean, "and no descriptor is left");
 	close(l);
 }

@@ -54,7 +54,8 @@ int main(void)
 	ok(!route_may_bind(3, 2) && !route_may_bind(1, 2) &&
 		   !route_may_bind(2, 0) && !route_may_bind(2, 3),
 	   "nobody binds to another's");
-	ok(route_source(3, ROUTE_LOCAL) == 1 && route_source(3, ROUTE_PEER) == 3,
+	ok(route_source(3, ROUTE_LOCAL) == 1 &&
+		   route_source(3, ROUTE_PEER) == 3,
 	   "loopback's source is CID 1, else the own CID");
 	return done();
 }
