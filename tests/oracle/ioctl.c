@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* ioctl() and fcntl() on sockets. */
+#include "oracle.h"
+
+#include <asm/ioctls.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+
+static void queues(void)
+{
+	struct conn p = connection();
+	int s = stream(), n = -1;
+	char buf[8];
+
+	FACT("fionread_fresh", ioctl(s, FIONREAD, &n));
+	FACT("siocoutq_fresh", ioctl(s, SIOCOUTQ, &n));
+	MUST(bind(s, vm(ANY, 5000), 16));
+	FACT("fionread_bound", ioctl(s, FIONREAD, &n));
+	MUST(listen(s, 1));
+	FACT("fionread_listening", ioctl(s, FIONREAD, &n));
+	FACT("siocoutq_listening", ioctl(s, SIOCOUTQ, &n));
+	close(s);
+
+	n = -1;
+	FACT("fionread_empty", ioctl(p.a, FIONREAD, &n));
+	say("fionread_empty_value", "%d", n);
+	MUST(send(p.c, "abcde", 5, 0));
+	await_bytes(p.a, 5);
+	n = -1;
+	FACT("fionread", ioctl(p.a, FIONREAD, &n));
+	say("fionread_value", "%d", n);
+	MUST(recv(p.a, buf, 2, 0));
+	n = -1;
+	ioctl(p.a, FIONREAD, &n);
+	say("fionread_part_read_value", "%d", n);
+	n = -1;
+	FACT("siocoutq", ioctl(p.c, SIOCOUTQ, &n));
+	/* What the peer has got is out, read or not. */
+	AWAIT(ioctl(p.c, SIOCOUTQ, &n) < 0 || n == 0);
+	say("siocoutq_value", "%d", n);
+	FACT("fionread_null", ioctl(p.a, FIONREAD, nil));
+	FACT("siocoutq_null", ioctl(p.c, SIOCOUTQ, nil));
+	MUST(shutdown(p.a, SHUT_RD));
+	n = -1;
+	FACT("fionread_shut_rd", ioctl(p.a, FIONREAD, &n));
+	disconnect(p);
+
+	p = connection();
+	MUST(send(p.c, "abc", 3, 0));
+	close(p.c);
+	AWAIT_MASK(p.a, POLLRDHUP);
+	n = -1;
+	FACT("fionread_peer_closed", ioctl(p.a, FIONREAD, &n));
+	say("fionread_peer_closed_value", "%d", n);
+	close(p.a);
+}
+
+static void modes(void)
+{
+	int s = stream(), on = 1, off = 0;
+
+	FACT("fionbio_on", ioctl(s, FIONBIO, &on));
+	say("fionbio_on_getfl", "%#lx", MUST(fcntl(s, F_GETFL)));
+	FACT("fionbio_off", ioctl(s, FIONBIO, &off));
+	say("fionbio_off_getfl", "%#lx", MUST(fcntl(s, F_GETFL)));
+	FACT("fionbio_null", ioctl(s, FIONBIO, nil));
+	FACT("fioclex", ioctl(s, FIOCLEX));
+	FACT("fioclex_getfd", fcntl(s, F_GETFD));
+	FACT("fionclex", ioctl(s, FIONCLEX));
+	FACT("fionclex_getfd", fcntl(s, F_GETFD));
+	FACT("fioasync_on", ioctl(s, FIOASYNC, &on));
+	say("fioasync_on_getfl", "%#lx", MUST(fcntl(s, F_GETFL)));
+	FACT("fioasync_off", ioctl(s, FIOASYNC, &off));
+	FACT("setfl_nonblock", fcntl(s, F_SETFL, O_NONBLOCK));
+	say("setfl_nonblock_getfl", "%#lx", MUST(fcntl(s, F_GETFL)));
+	close(s);
+}
+
+static void unknown(void)
+{
+	struct conn p = connection();
+	int s = stream(), n = 0;
+	struct ifreq ifr;
+	char room[256];
+
+	memset(&ifr, 0, sizeof(ifr));
+	FACT("local_cid", ioctl(s, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &n));
+	FACT("local_cid_connected",
+	     ioctl(p.c, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &n));
+	FACT("local_cid_badf", ioctl(-1, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &n));
+	FACT("tcgets", ioctl(s, TCGETS, room));
+	FACT("tcgets_connected", ioctl(p.c, TCGETS, room));
+	FACT("tiocgwinsz", ioctl(p.c, TIOCGWINSZ, room));
+	FACT("siocatmark", ioctl(p.c, SIOCATMARK, room));
+	FACT("siocunixfile", ioctl(p.c, SIOCPROTOPRIVATE, room));
+	FACT("unknown", ioctl(p.c, 0x12345678, room));
+	say("isatty", "%d %s", isatty(p.c), strerrorname_np(errno));
+	disconnect(p);
+	close(s);
+}
+
+int main(void)
+{
+	oracle_start();
+	queues();
+	modes();
+	unknown();
+	return 0;
+}
