@@ -142,6 +142,11 @@ int cmd_run(int argc, char **argv)
 		return cli_fail(EXIT_NOT_RUN,
 				"cannot find libvsockshim.so beside the "
 				"vsockshim command");
+	if (strpbrk(library, " :")) /* LD_PRELOAD would be split there */
+		return cli_fail(EXIT_NOT_RUN,
+				"%s: cannot be preloaded from a path with a "
+				"space or a colon",
+				library);
 	set_preload(library);
 	execvp(argv[optind], argv + optind);
 	r = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUN;
