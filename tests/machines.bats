@@ -1,0 +1,329 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Machines: who reaches whom, under which addresses, and what an absent one is.
+
+load helpers
+
+setup() {
+	test_setup
+	requires socat
+}
+
+# serve CID [NAME=VALUE]...: machine CID answers on port 1234 with what it sees;
+# its socket is bound to the CID $bound, if that is set.
+serve() {
+	start shim CID="$1" "${@:2}" socat "VSOCK-LISTEN:1234,fork${bound:+,bind=$bound}" \
+		SYSTEM:'echo $SOCAT_SOCKADDR $SOCAT_SOCKPORT sees $SOCAT_PEERADDR $SOCAT_PEERPORT'
+}
+
+# ask CID PEER [NAME=VALUE]...: as machine CID, from port 7000, asks port 1234.
+ask() {
+	shim CID="$1" "${@:3}" socat -u VSOCK-CONNECT:"$2":1234,bind=4294967295:7000 - 2>&1
+}
+
+@test "a guest reaches its host, and each sees the other's CID" {
+	serve 2
+	wait_listen 2:1234
+	run -0 ask 3 2
+	[ "$output" = "2 1234 sees 3 7000" ]
+}
+
+@test "a host reaches its guest, and each sees the other's CID" {
+	serve 3
+	wait_listen 3:1234
+	run -0 ask 2 3
+	[ "$output" = "3 1234 sees 2 7000" ]
+}
+
+@test "two guests reach each other" {
+	serve 4
+	wait_listen 4:1234
+	run -0 ask 3 4
+	[ "$output" = "4 1234 sees 3 7000" ]
+}
+
+@test "without VSOCKSHIM_CID a program is on the host" {
+	start shim socat VSOCK-LISTEN:1234 EXEC:'echo host'
+	wait_listen 2:1234
+	run -0 ask 3 2
+	[ "$output" = host ]
+}
+
+@test "every CID below 4294967295 can be a guest's" {
+	serve 4294967294
+	wait_listen 4294967294:1234
+	run -0 ask 2 4294967294
+	[ "$output" = "4294967294 1234 sees 2 7000" ]
+}
+
+@test "CID 1 stays on the machine" {
+	serve 2
+	serve 3
+	wait_listen 2:1234
+	wait_listen 3:1234
+	run -0 ask 2 1
+	[ "$output" = "1 1234 sees 1 7000" ]
+	run -0 ask 3 1
+	[ "$output" = "1 1234 sees 1 7000" ]
+	run -1 ask 4 1
+	[[ $output == *"Connection reset by peer" ]]
+}
+
+@test "a machine's own CID stays on it and comes from CID 1" {
+	serve 2
+	serve 3
+	wait_listen 2:1234
+	wait_listen 3:1234
+	run -0 ask 2 2
+	[ "$output" = "2 1234 sees 1 7000" ]
+	run -0 ask 3 3
+	[ "$output" = "3 1234 sees 1 7000" ]
+}
+
+@test "the loopback-only machine reaches itself and nobody else" {
+	serve 1
+	serve 3
+	wait_listen 1:1234
+	wait_listen 3:1234
+	run -0 ask 1 1
+	[ "$output" = "1 1234 sees 1 7000" ]
+	run -0 ask 1 2
+	[ "$output" = "2 1234 sees 1 7000" ]
+	run -1 ask 1 3
+	[[ $output == *"No such device" ]]
+}
+
+@test "a guest's socket that is bound to its own CID is not reached through CID 1" {
+	bound=3 serve 3
+	wait_listen 3:1234
+	run -0 ask 2 3
+	[ "$output" = "3 1234 sees 2 7000" ]
+	run -0 ask 3 3
+	[ "$output" = "3 1234 sees 1 7000" ]
+	run -1 ask 3 1
+	[[ $output == *"Connection reset by peer" ]]
+}
+
+@test "a host's socket that is bound to CID 1 is not reached by a guest" {
+	bound=1 serve 2
+	wait_listen 2:1234
+	run -0 ask 2 1
+	[ "$output" = "1 1234 sees 1 7000" ]
+	run -1 ask 3 2
+	[[ $output == *"Connection reset by peer" ]]
+}
+
+@test "one port serves two CIDs of a machine apart" {
+	start shim socat VSOCK-LISTEN:1234,bind=1,fork EXEC:'echo inside'
+	start shim socat VSOCK-LISTEN:1234,bind=2,fork EXEC:'echo outside'
+	wait_for test -S v/2/1234@1.vsock
+	wait_for test -S v/2/1234@2.vsock
+	wait_for ask 2 1
+	wait_for ask 2 2
+	run -0 ask 2 1
+	[ "$output" = inside ]
+	run -0 ask 3 2
+	[ "$output" = outside ]
+}
+
+@test "two directories never meet" {
+	mkdir -m 700 other
+	serve 3
+	wait_listen 3:1234
+	run -0 ask 2 3
+	run -1 ask 2 3 VSOCKSHIM_DIR="$PWD/other"
+	[[ $output == *"No such device" ]]
+	run -1 ask 3 1 VSOCKSHIM_DIR="$PWD/other"
+	[[ $output == *"Connection reset by peer" ]]
+}
+
+@test "two jobs with two directories serve the same port of the same CID" {
+	mkdir -m 700 other
+	start shim socat VSOCK-LISTEN:1234,fork EXEC:'echo one'
+	start shim VSOCKSHIM_DIR="$PWD/other" socat VSOCK-LISTEN:1234,fork EXEC:'echo two'
+	wait_listen 2:1234
+	wait_listen 2:1234 "$PWD/other"
+	run -0 shim CID=3 socat -u VSOCK-CONNECT:2:1234 -
+	[ "$output" = one ]
+	run -0 shim CID=3 VSOCKSHIM_DIR="$PWD/other" socat -u VSOCK-CONNECT:2:1234 -
+	[ "$output" = two ]
+}
+
+@test "a directory with a path too long for an AF_UNIX address works" {
+	long=$PWD/$(printf '%0200d' 0)
+	mkdir -m 700 "$long"
+	serve 3 VSOCKSHIM_DIR="$long"
+	wait_for test -S "$long/3/1234.vsock"
+	wait_for ask 2 3 VSOCKSHIM_DIR="$long"
+	run -0 ask 2 3 VSOCKSHIM_DIR="$long"
+	[ "$output" = "3 1234 sees 2 7000" ]
+}
+
+@test "a directory that is not there yet is made, for its user alone" {
+	serve 3 VSOCKSHIM_DIR="$PWD/new"
+	wait_listen 3:1234 "$PWD/new"
+	[ "$(stat -c %a new)" = 700 ]
+}
+
+@test "a directory that is reached by two paths is one" {
+	ln -s v link
+	serve 3
+	wait_listen 3:1234
+	run -0 ask 2 3 VSOCKSHIM_DIR="$PWD/link"
+	[ "$output" = "3 1234 sees 2 7000" ]
+}
+
+@test "a plain AF_UNIX client is served and shown as the host without a port" {
+	serve 3
+	wait_listen 3:1234
+	run -0 guard socat -u UNIX-CONNECT:"$VSOCKSHIM_DIR/3/1234.vsock" -
+	[ "$output" = "3 1234 sees 2 4294967295" ]
+}
+
+@test "to a host an absent guest is no such device" {
+	run -1 ask 2 9
+	[[ $output == *"No such device" ]]
+}
+
+@test "to a guest an absent guest never answers" {
+	local start=${EPOCHREALTIME/./}
+	run -1 ask 3 9
+	local took=$((${EPOCHREALTIME/./} - start))
+	[[ $output == *"Connection timed out" ]]
+	((took >= 2000000 && took < 3500000)) # SO_VM_SOCKETS_CONNECT_TIMEOUT: 2 s
+}
+
+@test "to a guest its host is always there, and a closed port refuses at once" {
+	local start=${EPOCHREALTIME/./}
+	run -1 ask 3 2
+	local took=$((${EPOCHREALTIME/./} - start))
+	[[ $output == *"Connection reset by peer" ]]
+	((took < 1500000))
+}
+
+# no_vsock NAME=VALUE WHAT: socket() says what a kernel without vsock says, and
+# one line names the variable and the value, and has WHAT to say of it.
+no_vsock() {
+	local value=${1#*=}
+
+	py "$1" >got 2>err.log <<-END
+		import errno, socket
+		for _ in range(2):
+		    try:
+		        socket.socket(socket.AF_VSOCK)
+		    except OSError as e:
+		        print(errno.errorcode[e.errno])
+		print(socket.socket().family.name)
+	END
+	same got <(printf '%s\n' EAFNOSUPPORT EAFNOSUPPORT AF_INET)
+	[ "$(wc -l <err.log)" = 1 ]
+	grep -F -e "${1%%=*}" err.log | grep -F -e "${value:0:100}" | grep -E -e "$2"
+}
+
+@test "a bad VSOCKSHIM_CID is named in one line, and there is no vsock" {
+	for cid in 0 -1 4294967295 4294967296 3x x3 '' ' 3' 03 0x3 +3; do
+		no_vsock VSOCKSHIM_CID="$cid" 4294967294
+	done
+}
+
+@test "a VSOCKSHIM_DIR that is not absolute is named, and there is no vsock" {
+	no_vsock VSOCKSHIM_DIR=v absolute
+	no_vsock VSOCKSHIM_DIR=./v absolute
+	no_vsock VSOCKSHIM_DIR= absolute
+}
+
+@test "a VSOCKSHIM_DIR that others could write is named, and there is no vsock" {
+	mkdir world group
+	chmod 777 world
+	chmod 770 group
+	no_vsock VSOCKSHIM_DIR="$PWD/world" 'world-writable'
+	no_vsock VSOCKSHIM_DIR="$PWD/group" 'group'
+	rmdir world group # nothing was made in them
+}
+
+@test "a VSOCKSHIM_DIR of another user is named, and there is no vsock" {
+	requires_root
+	mkdir -m 700 theirs
+	chown nobody theirs
+	no_vsock VSOCKSHIM_DIR="$PWD/theirs" 'another user'
+}
+
+@test "a VSOCKSHIM_DIR that is no directory is named, and there is no vsock" {
+	touch file
+	no_vsock VSOCKSHIM_DIR="$PWD/file" 'not a directory'
+}
+
+@test "a VSOCKSHIM_DIR that cannot be made is named, and there is no vsock" {
+	no_vsock VSOCKSHIM_DIR=/proc/nowhere 'No such file or directory'
+}
+
+# The program of two tests: its directory is gone when it wants to bind.
+lose_directory() {
+	py 2>err.log <<-END
+		import errno, os, shutil, socket
+		s = socket.socket(socket.AF_VSOCK)
+		if $1: # what was standard error is now a file of the program's
+		    os.close(2)
+		    f = open('mine', 'w')
+		    assert f.fileno() == 2
+		shutil.rmtree('v')
+		os.symlink('nowhere', 'v')
+		for _ in range(3):
+		    try:
+		        s.bind((1, 1234))
+		    except OSError as e:
+		        print(errno.errorcode[e.errno])
+	END
+}
+
+@test "a directory that goes away is named in one line, and a bind runs out of memory" {
+	lose_directory False >got
+	same got <(printf '%s\n' ENOMEM ENOMEM ENOMEM)
+	[ "$(wc -l <err.log)" = 1 ]
+	grep "VSOCKSHIM_DIR.*$VSOCKSHIM_DIR" err.log
+}
+
+@test "what we have to say never lands in a file of the program's" {
+	lose_directory True >got
+	same got <(printf '%s\n' ENOMEM ENOMEM ENOMEM)
+	[ ! -s mine ]
+}
+
+@test "a bad setting is nothing to a program that uses no vsock" {
+	run -0 --separate-stderr shim CID=0 VSOCKSHIM_DIR=v \
+		"$PYTHON" -c 'import socket; print(socket.socket().family.name)'
+	[ "$output" = AF_INET ]
+	[ -z "$stderr" ]
+}
+
+@test "without VSOCKSHIM_DIR machines meet in XDG_RUNTIME_DIR" {
+	unset VSOCKSHIM_DIR
+	mkdir -m 700 xdg
+	export XDG_RUNTIME_DIR=$PWD/xdg
+	serve 3
+	wait_listen 3:1234 "$PWD/xdg/vsockshim"
+	run -0 ask 2 3
+	[ "$output" = "3 1234 sees 2 7000" ]
+}
+
+@test "users of one group meet in a directory that is set up for it" {
+	requires_root
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" .
+	mkdir shared
+	chgrp games shared
+	chmod 2770 shared
+	umask 077
+	serve 3 VSOCKSHIM_DIR="$PWD/shared"
+	wait_listen 3:1234 "$PWD/shared"
+	py VSOCKSHIM_DIR="$PWD/shared" >got <<-END
+		import grp, os, pwd, socket
+		os.setgroups([])
+		os.setgid(grp.getgrnam('games').gr_gid)
+		os.setuid(pwd.getpwnam('daemon').pw_uid)
+		s = socket.socket(socket.AF_VSOCK)
+		s.bind((socket.VMADDR_CID_ANY, 7000))
+		s.connect((3, 1234))
+		print(s.recv(100))
+	END
+	[ "$(cat got)" = "b'3 1234 sees 2 7000\\n'" ]
+}

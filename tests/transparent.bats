@@ -1,0 +1,152 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Programs and sockets that have nothing to do with vsock: as without us.
+
+load helpers
+
+requires_strace() {
+	requires strace
+	strace -qq -o /dev/null true || skip "strace may not trace here"
+}
+
+# traced COMMAND...: with the preloaded library $LIBRARY.
+traced() {
+	guard strace -ff -qq -o trace -E LD_PRELOAD="$LIBRARY" "$@"
+}
+
+# How often each system call was made, without what the loader does before the
+# program starts: up to its last munmap, of its cache. Without $chance either,
+# calls whose number depends on which of two processes is first.
+calls() {
+	awk -v chance="${chance-}" '
+	/^execve\(.* = 0$/ { loading = 1; threads = 0; name["execve"]++; next }
+	loading && /^(set_robust_list|rseq)\(/ { threads = 1 }
+	loading { if (threads && /^munmap\(/) loading = 0; next }
+	match($0, /^[a-z0-9_]+\(/) { name[substr($0, 1, RLENGTH - 1)]++ }
+	END { for (n in name) if (n !~ "^(" chance ")$") print n, name[n] }' trace.* | sort
+	rm trace.*
+}
+
+# costs_nothing: exchange(), which each test defines, makes the same calls with
+# our library as with an empty one. One equal pair among a few runs is enough: a
+# call of ours would be in every run.
+costs_nothing() {
+	local try
+
+	requires_plain_build
+	requires_strace
+	for try in 1 2 3 4 5 6; do
+		LIBRARY=$BUILD/tests/libempty.so exchange
+		calls >"without.$try"
+		LIBRARY=$LIB exchange
+		calls >"with.$try"
+		[ "$(wc -l <"with.$try")" -ge 2 ]
+		for without in without.*; do
+			for with in with.*; do
+				cmp -s "$without" "$with" && return
+			done
+		done
+	done
+	diff without.1 with.1
+}
+
+@test "a program that does nothing makes no call more" {
+	exchange() { traced true; }
+	costs_nothing
+}
+
+@test "a program that uses files makes no call more" {
+	exchange() { traced ls -l / >/dev/null; }
+	costs_nothing
+}
+
+@test "an asyncio exchange over TCP makes no call more" {
+	exchange() { traced "$PYTHON" "$ROOT/tests/prog/asyncio_echo.py" tcp 1 1000 >/dev/null; }
+	costs_nothing
+}
+
+@test "a socat exchange over TCP makes no call more" {
+	requires socat
+	chance='pselect6|recvfrom|rt_sigreturn|wait4' # socat asks whether a child died
+	exchange() {
+		start traced socat -d -d TCP-LISTEN:0,bind=127.0.0.1 EXEC:cat 2>server.log
+		wait_for grep -q 'listening on' server.log
+		echo hello | traced socat -t9 - "TCP:$(sed -n 's/.*listening on AF=2 //p' server.log)" >answer
+		wait "$pid"
+		[ "$(cat answer)" = hello ]
+	}
+	costs_nothing
+}
+
+@test "a socat exchange over AF_UNIX makes no call more" {
+	requires socat
+	chance='pselect6|recvfrom|rt_sigreturn|wait4' # socat asks whether a child died
+	exchange() {
+		start traced socat UNIX-LISTEN:socket EXEC:cat
+		wait_for test -S socket
+		echo hello | traced socat -t9 - UNIX:socket >answer
+		wait "$pid"
+		[ "$(cat answer)" = hello ]
+	}
+	costs_nothing
+}
+
+@test "reading and writing a vsock connection makes no call more than the program's" {
+	requires_plain_build
+	requires_strace
+	# Five calls of ours between two lseeks, which the shim has no part in.
+	cat >t.py <<-END
+		import os, select, socket
+		s, c = (socket.socket(socket.AF_VSOCK) for _ in range(2))
+		s.bind((1, 1234))
+		s.listen(1)
+		c.connect((1, 1234))
+		a, peer = s.accept()
+		p = select.poll()
+		p.register(a, select.POLLIN)
+		e = select.epoll()
+		e.register(a, select.EPOLLIN)
+		null = os.open('/dev/null', 0)
+		for i in range(2): # the first time, symbols are resolved
+		    if i: os.lseek(null, 4321, 0)
+		    c.send(b'x')
+		    os.write(c.fileno(), b'yz')
+		    p.poll(0)
+		    e.poll(0)
+		    a.recv(1)
+		    os.read(a.fileno(), 2)
+		os.lseek(null, 4321, 0)
+	END
+	guard strace -qq -o trace.1 -E LD_PRELOAD="$LIB" "$PYTHON" t.py
+	same <(sed '1,/^lseek([0-9]*, 4321/d; /^lseek([0-9]*, 4321/,$d; s/(.*//' trace.1) - <<-END
+		sendto
+		write
+		poll
+		epoll_wait
+		recvfrom
+		read
+	END
+}
+
+@test "a program that never uses vsock makes the library resolve nothing" {
+	requires_plain_build
+	for lib in "$BUILD/tests/libempty.so" "$LIB"; do
+		LD_DEBUG=bindings LD_DEBUG_OUTPUT=bound run -0 env LD_PRELOAD="$lib" LD_BIND_NOW= true
+		sed -n "s|.*binding file $lib .* symbol \([^ ]*\).*|\1|p" bound.* | sort >"$(basename "$lib").symbols"
+		rm bound.*
+	done
+	same libempty.so.symbols libvsockshim.so.symbols
+}
+
+@test "sockets of other families are what they are without us" {
+	guard "$PYTHON" "$ROOT/tests/prog/other_sockets.py" >without
+	[ "$(wc -l <without)" -ge 20 ]
+	shim "$PYTHON" "$ROOT/tests/prog/other_sockets.py" >with
+	same without with
+}
+
+@test "sockets of other families are what they are, also in a program that uses vsock" {
+	guard "$PYTHON" "$ROOT/tests/prog/other_sockets.py" >without
+	shim "$PYTHON" "$ROOT/tests/prog/other_sockets.py" vsock >with
+	same without with
+}
