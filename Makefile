@@ -46,7 +46,7 @@ all: $(LIB) $(BIN)
 # Lazily bound: a program that never makes a vsock socket resolves nothing.
 $(LIB): $(SHIM_SRCS:%.c=$(BUILD)/pic/%.o) $(CORE_SRCS:%.c=$(BUILD)/pic/%.o) shim.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(PIC_CFLAGS) $(LDFLAGS) -shared -Wl,-z,lazy -Wl,-z,relro \
+	$(Q)$(CC) $(PIC_CFLAGS) $(LDFLAGS) -shared -Wl,--as-needed -Wl,-z,lazy -Wl,-z,relro \
 		$(if $(SAN),,-Wl,-z,defs) -Wl,-soname,libvsockshim.so \
 		-Wl,--version-script=shim.map -o $@ $(filter %.o,$^) -ldl $(LDLIBS)
 

@@ -178,7 +178,9 @@ void sock_window(int fd, uint64_t size)
 	 * buffer: exactly @size in writes of 16 KiB and more. */
 	int v = size > INT32_MAX ? INT32_MAX : (int)(size / 2 + 16);
 
-	if (sys->setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &v, sizeof(v)) < 0)
+	/* Beyond net.core.wmem_max, whose default this is, only by force. */
+	if (v <= 212992 ||
+	    sys->setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &v, sizeof(v)) < 0)
 		sys->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v));
 }
 
@@ -187,10 +189,13 @@ uint64_t sock_window_size(int sndbuf)
 	return (uint64_t)sndbuf - 32;
 }
 
+/* The key costs a system call, the table a lock: without records, neither. */
 static void record_of(int fd, struct vsock_rec *rec)
 {
-	/* The key costs a system call; without records all are defaults. */
-	vsock_table_get(gate_is_open(GATE_RECORD) ? ident_key(fd) : 0, rec);
+	if (gate_is_open(GATE_RECORD))
+		vsock_table_get(ident_key(fd), rec);
+	else
+		*rec = vsock_table_default;
 }
 
 /* Sits out a connect that nobody answers: -ETIMEDOUT, or -EINTR. */

@@ -14,22 +14,28 @@ static const struct sys *const sys = &sys_kernel;
 /* The pages that were last found to be good. */
 static uintptr_t readable, writable;
 
-/* True if @p..@p+@n is within *@page; else @page is to be asked about. */
+/* The last of @n bytes; in integers, as the program's pointer may be any. */
+static uintptr_t last_byte(const void *p, size_t n)
+{
+	return (uintptr_t)p + n - 1;
+}
+
+/* Is all of @p..@p+@n in the page that was found to be good? */
 static bool known(const uintptr_t *page, const void *p, size_t n)
 {
 	return PAGE(p) == __atomic_load_n(page, __ATOMIC_RELAXED) &&
-	       PAGE((const char *)p + n - 1) == PAGE(p);
+	       PAGE(last_byte(p, n)) == PAGE(p);
 }
 
 bool user_readable(int fd, const void *p, size_t n)
 {
-	const char *last = (const char *)p + n - 1;
+	uintptr_t last = last_byte(p, n);
 
 	if (n == 0 || known(&readable, p, n))
 		return true;
 	/* Too short for any address, but read before that is seen. */
 	if (sys->connect(fd, p, 1) == -EFAULT ||
-	    sys->connect(fd, last, 1) == -EFAULT)
+	    sys->connect(fd, (const void *)last, 1) == -EFAULT)
 		return false;
 	__atomic_store_n(&readable, PAGE(last), __ATOMIC_RELAXED);
 	return true;
@@ -37,13 +43,13 @@ bool user_readable(int fd, const void *p, size_t n)
 
 bool user_writable(int fd, void *p, size_t n)
 {
-	char *last = (char *)p + n - 1;
+	uintptr_t last = last_byte(p, n);
 	socklen_t one = 1;
 
 	if (n == 0 || known(&writable, p, n))
 		return true;
 	if (sys->getsockopt(fd, SOL_SOCKET, SO_TYPE, p, &one) < 0 ||
-	    sys->getsockopt(fd, SOL_SOCKET, SO_TYPE, last, &one) < 0)
+	    sys->getsockopt(fd, SOL_SOCKET, SO_TYPE, (void *)last, &one) < 0)
 		return false;
 	__atomic_store_n(&writable, PAGE(last), __ATOMIC_RELAXED);
 	return true;
@@ -67,7 +73,8 @@ static int put(int fd, void *to, socklen_t room, const void *from,
 		room = size;
 	if (!user_writable(fd, to, room))
 		return -EFAULT;
-	memcpy(to, from, room);
+	if (room)
+		memcpy(to, from, room);
 	return 0;
 }
 

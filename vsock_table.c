@@ -12,6 +12,13 @@ struct entry {
 	UT_hash_handle hh;
 };
 
+const struct vsock_rec vsock_table_default = {
+	.buffer_size = VSOCK_BUFFER_SIZE,
+	.buffer_min = VSOCK_BUFFER_MIN,
+	.buffer_max = VSOCK_BUFFER_MAX,
+	.connect_timeout.tv_sec = VSOCK_CONNECT_TIMEOUT,
+};
+
 static struct entry *table;
 static unsigned int table_generation;
 static unsigned int n_closed;
@@ -44,13 +51,8 @@ bool vsock_table_get(uint64_t key, struct vsock_rec *ret)
 	struct entry *e;
 	sigset_t old;
 
-	*ret = (struct vsock_rec){
-		.key = key,
-		.buffer_size = VSOCK_BUFFER_SIZE,
-		.buffer_min = VSOCK_BUFFER_MIN,
-		.buffer_max = VSOCK_BUFFER_MAX,
-		.connect_timeout.tv_sec = VSOCK_CONNECT_TIMEOUT,
-	};
+	*ret = vsock_table_default;
+	ret->key = key;
 	lock(&old);
 	e = find(key);
 	if (e)

@@ -31,6 +31,9 @@ struct vsock_rec {
 	uint8_t peer[16]; /* the address that connect(2) was given */
 };
 
+/* What a socket without a record has. */
+extern const struct vsock_rec vsock_table_default;
+
 /* The record of @key in *@ret, or the defaults and false. */
 bool vsock_table_get(uint64_t key, struct vsock_rec *ret);
 
