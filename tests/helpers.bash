@@ -61,12 +61,6 @@ requires_root() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 }
 
-# Where memory and system calls are counted: a sanitizer has its own.
-requires_plain_build() {
-	! ldd "$LIB" | grep -q 'lib[a-z]*san' ||
-		skip "the library has a sanitizer in it"
-}
-
 # guard COMMAND...: under a kernel that refuses vsock, without our library, and
 # without bats' descriptor 3, for which bats would wait. In the background it is
 # the process that start names, else it has a deadline.

@@ -352,7 +352,6 @@ echo_server() {
 }
 
 @test "a program may make sockets for ever: nothing grows, nothing is left" {
-	requires_plain_build
 	py >got <<-END
 		import os, socket
 		def use():

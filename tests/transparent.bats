@@ -33,7 +33,6 @@ calls() {
 costs_nothing() {
 	local try
 
-	requires_plain_build
 	requires_strace
 	for try in 1 2 3 4 5 6; do
 		LIBRARY=$BUILD/tests/libempty.so exchange
@@ -92,7 +91,6 @@ costs_nothing() {
 }
 
 @test "reading and writing a vsock connection makes no call more than the program's" {
-	requires_plain_build
 	requires_strace
 	# Five calls of ours between two lseeks, which the shim has no part in.
 	cat >t.py <<-END
@@ -129,7 +127,6 @@ costs_nothing() {
 }
 
 @test "a program that never uses vsock makes the library resolve nothing" {
-	requires_plain_build
 	for lib in "$BUILD/tests/libempty.so" "$LIB"; do
 		LD_DEBUG=bindings LD_DEBUG_OUTPUT=bound run -0 env LD_PRELOAD="$lib" LD_BIND_NOW= true
 		sed -n "s|.*binding file $lib .* symbol \([^ ]*\).*|\1|p" bound.* | sort >"$(basename "$lib").symbols"
