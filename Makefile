@@ -70,7 +70,7 @@ PLAIN_CFLAGS = $(FLAGS) $(CPPFLAGS) $(CFLAGS)
 TEST_BINS := $(BUILD)/tests/novsock $(BUILD)/tests/libempty.so \
 	$(BUILD)/tests/umlfix.so \
 	$(PROGS:%.c=$(BUILD)/%) $(ORACLES:%.c=$(BUILD)/%) \
-	$(UNITS:%.c=$(BUILD)/%)
+	$(UNITS:%.c=$(BUILD)/%) $(BUILD)/bench/bench
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(CORE_SRCS:%.c=$(BUILD)/%.o)
 	$(call say,LD,$@)

@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What helps those who build: packages that are missing, and the order of layers.
+
+load helpers
+
+# fake COMMAND...: a place where these are all the commands there are, and an
+# apt-get that only says what it was told.
+fake() {
+	local cmd
+
+	mkdir bin
+	for cmd; do
+		ln -s "$(command -v "$cmd")" "bin/$cmd"
+	done
+	printf '#!/bin/sh\necho "apt-get $*"\n' >bin/apt-get
+	chmod +x bin/apt-get
+}
+
+deps() {
+	env PATH="$PWD/bin" /bin/bash "$ROOT/tools/deps" "$@" 3>&-
+}
+
+@test "what is there is not installed, and not spoken of" {
+	fake id sort gcc make socat
+	run -0 deps demo
+	[ "$output" = "" ]
+}
+
+@test "what is missing is installed by root, and named" {
+	requires_root
+	fake id sort gcc make
+	run -0 deps demo
+	[ "${lines[0]}" = "Missing: socat. Installing with apt-get." ]
+	[ "${lines[1]}" = "apt-get update -q" ]
+	[ "${lines[2]}" = "apt-get install -y --no-install-recommends socat" ]
+}
+
+@test "without rights the exact line is printed" {
+	fake sort gcc make
+	printf '#!/bin/sh\necho 1000\n' >bin/id
+	chmod +x bin/id
+	run -1 deps demo
+	[ "${lines[0]}" = "Missing: socat. As root on Debian:" ]
+	[ "${lines[1]}" = "    apt-get install -y --no-install-recommends socat" ]
+}
+
+@test "without apt the exact line is printed" {
+	fake id sort gcc make
+	rm bin/apt-get
+	run -1 deps demo
+	[ "${lines[1]}" = "    apt-get install -y --no-install-recommends socat" ]
+}
+
+@test "an install that fails is an error" {
+	requires_root
+	fake id sort gcc make false
+	ln -sf false bin/apt-get
+	run -1 deps demo
+}
+
+@test "an include from a higher layer is found" {
+	printf '%s\n' low middle high >LAYERS
+	echo '#include "low.h"' >middle.c
+	run -0 "$ROOT/tools/layers" LAYERS middle.c
+	[ "$output" = "" ]
+	echo '#include "high.h"' >>middle.c
+	run -1 "$ROOT/tools/layers" LAYERS middle.c
+	[ "$output" = "middle.c:2: high is of a higher layer" ]
+	echo >stranger.c
+	run -1 "$ROOT/tools/layers" LAYERS stranger.c
+	[ "$output" = "stranger: not in LAYERS" ]
+}
+
+@test "the benchmark tells what it measured" {
+	run -0 "$ROOT/bench/run" --quick --json connect pingpong bulk
+	[[ $output == *'"connect"'*'"pingpong"'*'"bulk"'* ]]
+}
+
+@test "the benchmark fails on bytes that are not what was sent" {
+	cat >corrupt.c <<-END
+		#include <sys/socket.h>
+		#include <sys/syscall.h>
+		#include <unistd.h>
+		ssize_t recv(int fd, void *buf, size_t n, int flags)
+		{
+			ssize_t r = syscall(SYS_recvfrom, fd, buf, n, flags, 0, 0);
+			if (r > 9)
+				((char *)buf)[9] ^= 1;
+			return r;
+		}
+	END
+	mkdir other
+	ln -s "$BUILD/tests" "$BUILD/bench" other
+	"${CC:-cc}" -D_GNU_SOURCE -shared -fPIC -o other/libvsockshim.so corrupt.c
+	BUILD=$PWD/other run -1 "$ROOT/bench/run" --quick unix-pingpong
+}
