@@ -110,7 +110,10 @@ static void private_mounts(void)
 		snprintf(map, sizeof(map), "%u %u 1", gid, gid);
 		put_line("/proc/self/gid_map", map);
 	}
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	/* What follows must not reach other namespaces. In a chroot / is not a
+	 * mount, but /dev, if there are devices, is. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	    mount(NULL, "/dev", NULL, MS_REC | MS_PRIVATE, NULL))
 		die("cannot hide the vsock devices: mount /");
 }
 
