@@ -3,27 +3,25 @@
 #include "conf.h"
 
 #include "core/util.h"
+#include "pool.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum state { UNREAD, BUSY, GOOD, BAD };
+enum state { UNREAD, GOOD, BAD };
 
 static struct machine machine;
 static char dir[PATH_MAX];
 static struct stat start_stderr;
 static int state;
-static pid_t reader;
 
 void conf_complain(const char *name, const char *value, const char *text)
 {
 	const char *parts[] = { "vsockshim: ", name, "=", value,
 				": ",	       text, "\n" };
-	char line[1024];
+	char line[512];
 	size_t n = 0, m;
 	struct stat st;
 
@@ -115,32 +113,16 @@ static enum state read_all(void)
 struct machine *conf_machine(void)
 {
 	int s = __atomic_load_n(&state, __ATOMIC_ACQUIRE);
-	sigset_t all, old;
+	sigset_t old;
 
-	if (s == GOOD)
-		return &machine;
-	if (s == BAD)
-		return NULL;
-	/* A handler that interrupted the reader would wait for ever. */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &old);
-	for (;;) {
-		s = UNREAD;
-		if (__atomic_compare_exchange_n(&state, &s, BUSY, false,
-						__ATOMIC_ACQUIRE,
-						__ATOMIC_ACQUIRE)) {
-			reader = getpid();
+	if (s == UNREAD) {
+		pool_lock(&old);
+		s = state;
+		if (s == UNREAD) {
 			s = read_all();
 			__atomic_store_n(&state, s, __ATOMIC_RELEASE);
-			break;
 		}
-		if (s != BUSY)
-			break;
-		/* Forked while another thread was reading: start again. */
-		if (reader && reader != getpid())
-			__atomic_store_n(&state, UNREAD, __ATOMIC_RELEASE);
-		sched_yield();
+		pool_unlock(&old);
 	}
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	return s == GOOD ? &machine : NULL;
 }

@@ -13,17 +13,15 @@
 
 bool dev_is_path(const char *path)
 {
-	/* A pointer into the first page is the kernel's to refuse. */
-	return (uintptr_t)path >= 4096 && *path == '/' &&
-	       strcmp(path, "/dev/vsock") == 0;
+	/* Into the first and the last page no pointer points: the kernel's to
+	 * refuse, as others that do not hold should be. */
+	return (uintptr_t)path >= 4096 && (uintptr_t)path < -(uintptr_t)4096 &&
+	       *path == '/' && strcmp(path, "/dev/vsock") == 0;
 }
 
 int dev_open(int flags)
 {
-	const struct ident id = {
-		.tag = TAG_DEVICE |
-		       ((flags & O_ACCMODE) == O_RDONLY ? TAG_RDONLY : 0),
-	};
+	unsigned int tag = TAG_DEVICE;
 	int fd, r;
 
 	if (!conf_machine())
@@ -39,7 +37,9 @@ int dev_open(int flags)
 			       0);
 	if (fd < 0)
 		return fd;
-	r = ident_write(fd, &id);
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		tag |= TAG_RDONLY;
+	r = ident_write(fd, tag);
 	if (r < 0) {
 		sys_kernel.close(fd);
 		return r;

@@ -4,6 +4,7 @@
 
 #include "core/addr.h"
 #include "core/sys.h"
+#include "hint.h"
 #include "ident.h"
 #include "next.h"
 #include "uthash_pool.h"
@@ -44,8 +45,7 @@ static struct entry *find_fd(int epfd, int fd)
 	struct fd_key k = { .epfd = epfd, .fd = fd };
 	struct entry *e;
 
-	/* The analyzer loses sight of uthash's key. */
-	HASH_FIND(hh_fd, by_fd, &k, sizeof(k), e); // NOLINT
+	HASH_FIND(hh_fd, by_fd, &k, sizeof(k), e);
 	return e;
 }
 
@@ -57,6 +57,51 @@ static void drop(struct entry *e)
 	pool_free(e, sizeof(*e));
 }
 
+/*
+ * For epmap_peek(): the last entry of each slot. Written under the lock, read
+ * without; `key` is zero while `fd` changes.
+ */
+#define SLOTS 4096
+
+static struct {
+	uint64_t key;
+	int fd;
+} slots[SLOTS];
+
+static uint64_t slot_key(int epfd, uint64_t data)
+{
+	uint64_t v =
+		(data ^ (uint64_t)epfd << 48) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return v ? v : 1;
+}
+
+static void slot_set(const struct epmap_entry *e)
+{
+	uint64_t key = slot_key(e->epfd, e->data);
+	size_t i = key >> 52;
+
+	__atomic_store_n(&slots[i].key, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&slots[i].fd, e->fd, __ATOMIC_RELEASE);
+	__atomic_store_n(&slots[i].key, key, __ATOMIC_RELEASE);
+}
+
+int epmap_peek(int epfd, uint64_t data)
+{
+	uint64_t key = slot_key(epfd, data), was;
+	size_t i = key >> 52;
+	int fd;
+
+	was = __atomic_load_n(&slots[i].key, __ATOMIC_ACQUIRE);
+	if (was == 0) /* never used, as slots are not emptied */
+		return -1;
+	fd = __atomic_load_n(&slots[i].fd, __ATOMIC_ACQUIRE);
+	return was == key && __atomic_load_n(&slots[i].key, __ATOMIC_RELAXED) ==
+				       key
+		       ? fd
+		       : EPMAP_UNCLEAR;
+}
+
 void epmap_set(const struct epmap_entry *in)
 {
 	struct entry *e;
@@ -64,6 +109,7 @@ void epmap_set(const struct epmap_entry *in)
 
 	lock(&old);
 	e = find_fd(in->epfd, in->fd);
+	slot_set(in);
 	if (e && e->e.data == in->data) {
 		e->e = *in;
 		goto out;
@@ -100,7 +146,8 @@ void epmap_remove(int epfd, int fd)
 	pool_unlock(&old);
 }
 
-/* Several entries with one datum, some outdated: is the event of this one? */
+/* Entries get outdated, and several may have one datum: is the event of this?
+ */
 static bool shows(const struct epmap_entry *e, uint32_t events)
 {
 	struct pollfd p = { .fd = e->fd, .events = (short)e->events };
@@ -121,7 +168,7 @@ static int find_data(int epfd, uint64_t data, struct epmap_entry *ret)
 	int n = 0;
 
 	lock(&old);
-	HASH_FIND(hh_data, by_data, &k, sizeof(k), e); // NOLINT
+	HASH_FIND(hh_data, by_data, &k, sizeof(k), e);
 	/* uthash puts equal keys into one bucket. */
 	for (hh = e ? &e->hh_data : NULL; hh && n < MAX_SAME;
 	     hh = hh->hh_next) {
@@ -170,7 +217,7 @@ static bool parse_line(const char *s, const char *end, struct epmap_entry *e)
 /* What the kernel has registered: for descriptors that came by exec. */
 static bool find_proc(int epfd, uint64_t data, struct epmap_entry *ret)
 {
-	char path[32] = "/proc/self/fdinfo/", buf[4096];
+	char path[32] = "/proc/self/fdinfo/", buf[512];
 	struct epmap_entry e = { .epfd = epfd };
 	size_t have = 0;
 	struct ident id;
@@ -204,17 +251,26 @@ static bool find_proc(int epfd, uint64_t data, struct epmap_entry *ret)
 	return found;
 }
 
-bool epmap_find(int epfd, const struct epoll_event *ev, bool ask,
-		struct epmap_entry *ret)
+/* So many events that turned out to be none of ours. */
+#define MISSES 64
+
+bool epmap_find(int epfd, const struct epoll_event *ev, struct epmap_entry *ret)
 {
+	static int misses;
 	struct epmap_entry same[MAX_SAME];
 	int n = find_data(epfd, ev->data.u64, same);
 
 	for (int i = 0; i < n; i++) {
-		if (n > 1 && !shows(&same[i], ev->events))
+		if (!shows(&same[i], ev->events))
 			continue;
 		*ret = same[i];
 		return true;
 	}
-	return ask && find_proc(epfd, ev->data.u64, ret);
+	if (!gate_is_open(GATE_INHERITED) ||
+	    __atomic_load_n(&misses, __ATOMIC_RELAXED) >= MISSES)
+		return false;
+	if (find_proc(epfd, ev->data.u64, ret))
+		return true;
+	__atomic_add_fetch(&misses, 1, __ATOMIC_RELAXED);
+	return false;
 }

@@ -23,10 +23,18 @@ void epmap_set(const struct epmap_entry *e);
 void epmap_remove(int epfd, int fd);
 
 /*
- * The entry of the event @ev; false if it is none of ours. @ask: also of /proc,
- * if it is not known.
+ * The entry of the event @ev; false if it is none of ours. In a process that
+ * inherited sockets /proc is asked about those that are not known, but not for
+ * ever.
  */
-bool epmap_find(int epfd, const struct epoll_event *ev, bool ask,
+bool epmap_find(int epfd, const struct epoll_event *ev,
 		struct epmap_entry *ret);
+
+/*
+ * A guess, without a lock: the descriptor of the event with @data, -1 if there
+ * is none of ours, EPMAP_UNCLEAR if only epmap_find() can tell.
+ */
+#define EPMAP_UNCLEAR (-2)
+int epmap_peek(int epfd, uint64_t data);
 
 #endif

@@ -18,7 +18,6 @@ enum gate {
 	GATE_FAILED = 4, /* some non-blocking connect failed or is pending */
 	GATE_RECORD = 8, /* some socket has a record in vsock_table */
 	GATE_INHERITED = 16, /* some socket was not made here */
-	GATE_ALL = 31,	     /* so anything may have happened to it */
 };
 
 enum hint {
@@ -62,13 +61,10 @@ static inline void hint_set(int fd, unsigned int bits)
 				 __ATOMIC_RELAXED);
 }
 
-/*
- * Might @fd, which nothing says is ours, be? In a process that has not used
- * AF_VSOCK only if it came from elsewhere.
- */
-static inline bool hint_unknown(int fd)
+/* Is it, or might it be, ours? Then the kernel is to be asked, once. */
+static inline bool hint_suspect(int fd)
 {
-	return gate_is_open(GATE_USED) || !(hint_get(fd) & HINT_PLAIN);
+	return fd >= 0 && !(hint_get(fd) & HINT_PLAIN);
 }
 
 static inline void hint_add(int fd, unsigned int bits)

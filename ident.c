@@ -4,6 +4,9 @@
 
 #include "core/sys.h"
 #include "hint.h"
+#include "pool.h"
+
+#include <errno.h>
 
 #define MAGIC UINT64_C(0x5653) /* the tag's upper 16 bits, "VS" */
 
@@ -24,10 +27,12 @@ static bool foreign(int fd)
 }
 
 /* Seen for the first time under this number: who knows what was done to it. */
-static void inherited(int fd)
+static void inherited(int fd, unsigned int tag)
 {
-	gate_open(GATE_ALL);
-	hint_set(fd, HINT_OURS | HINT_ODD | HINT_PATH);
+	gate_open(GATE_USED | GATE_INHERITED | GATE_RECORD);
+	if (tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR))
+		gate_open(GATE_ODD | GATE_FAILED);
+	hint_set(fd, HINT_OURS | HINT_LOOK | HINT_PATH);
 }
 
 bool ident(int fd, struct ident *ret)
@@ -47,7 +52,7 @@ bool ident(int fd, struct ident *ret)
 		return foreign(fd);
 	}
 	if (!(hint_get(fd) & HINT_OURS))
-		inherited(fd);
+		inherited(fd, ret->tag);
 	return true;
 }
 
@@ -56,12 +61,31 @@ bool ident_socket(int fd, struct ident *ret)
 	return ident(fd, ret) && !(ret->tag & TAG_DEVICE);
 }
 
-int ident_write(int fd, const struct ident *id)
+static int tag_write(int fd, unsigned int tag, uint32_t port)
 {
-	uint64_t v = MAGIC << 48 | (uint64_t)id->tag << 32 | id->port;
+	uint64_t v = MAGIC << 48 | (uint64_t)tag << 32 | port;
 
 	return sys_kernel.setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &v,
 				     sizeof(v));
+}
+
+int ident_write(int fd, unsigned int tag)
+{
+	return tag_write(fd, tag, 0);
+}
+
+int ident_change(int fd, unsigned int clear, unsigned int set, uint32_t port)
+{
+	struct ident id;
+	sigset_t old;
+	int r = -EBADF;
+
+	pool_lock(&old);
+	if (ident(fd, &id))
+		r = tag_write(fd, (id.tag & ~clear) | set,
+			      set & TAG_PORT ? port : id.port);
+	pool_unlock(&old);
+	return r;
 }
 
 struct name ident_name(int fd, struct sockaddr_un *un)

@@ -19,7 +19,7 @@ enum tag {
 	TAG_SHUT_RD = 1 << 0, /* sk_shutdown's RCV_SHUTDOWN, SEND_SHUTDOWN */
 	TAG_SHUT_WR = 1 << 1,
 	TAG_SHUT = TAG_SHUT_RD | TAG_SHUT_WR,
-	TAG_NAMED = 1 << 2,    /* has an AF_UNIX name, and is not connected */
+	TAG_NAMED = 1 << 2,    /* has a name, or had: look before connect */
 	TAG_PORT = 1 << 3,     /* bound to a port, without a name as yet */
 	TAG_ACCEPTED = 1 << 4, /* made by accept(2) */
 	TAG_FAILED = 1 << 5,  /* a non-blocking connect failed: SS_CONNECTING */
@@ -51,8 +51,15 @@ bool ident(int fd, struct ident *ret);
 /* Is it a socket of ours, not the device? */
 bool ident_socket(int fd, struct ident *ret);
 
-/* Writes the tag; ident() gives it back. 0, or -errno. */
-int ident_write(int fd, const struct ident *id);
+/* Gives a new socket its tag. 0, or -errno. */
+int ident_write(int fd, unsigned int tag);
+
+/*
+ * Clears and sets bits of the tag of a socket of ours; with TAG_PORT among
+ * them, the port is @port. Threads that change other bits do not lose theirs;
+ * processes that do so in the same instant may. 0, or -errno.
+ */
+int ident_change(int fd, unsigned int clear, unsigned int set, uint32_t port);
 
 /* Names, NAME_NONE if there is none or none of ours. */
 struct name ident_name(int fd, struct sockaddr_un *un);

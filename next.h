@@ -50,6 +50,18 @@
 	X(ppoll)                                                               \
 	X(select)                                                              \
 	X(pselect)                                                             \
+	X(dup)                                                                 \
+	X(dup2)                                                                \
+	X(dup3)                                                                \
+	X(__read_chk)                                                          \
+	X(__recv_chk)                                                          \
+	X(__recvfrom_chk)                                                      \
+	X(__poll_chk)                                                          \
+	X(__ppoll_chk)                                                         \
+	X(__open_2)                                                            \
+	X(__open64_2)                                                          \
+	X(__openat_2)                                                          \
+	X(__openat64_2)                                                        \
 	X(epoll_ctl)                                                           \
 	X(epoll_wait)                                                          \
 	X(epoll_pwait)                                                         \

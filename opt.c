@@ -83,22 +83,6 @@ static int take(int fd, const void *val, socklen_t len, void *ret, size_t size)
 	return 0;
 }
 
-/* The record, or what the socket itself keeps of what another process set. */
-static void get_record(int fd, const struct ident *id, struct vsock_rec *rec)
-{
-	int sndbuf;
-	socklen_t len = sizeof(sndbuf);
-
-	if (vsock_table_get(ident_key(fd), rec) || !(id->tag & TAG_SIZED) ||
-	    sys->getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) < 0)
-		return;
-	rec->buffer_size = sock_window_size(sndbuf);
-	if (rec->buffer_max < rec->buffer_size)
-		rec->buffer_max = rec->buffer_size;
-	if (rec->buffer_min > rec->buffer_size)
-		rec->buffer_min = rec->buffer_size;
-}
-
 static int get_vsock(int fd, const struct ident *id, int name, void *val,
 		     socklen_t *len)
 {
@@ -107,7 +91,7 @@ static int get_vsock(int fd, const struct ident *id, int name, void *val,
 	socklen_t room, size = sizeof(uint64_t);
 	int r;
 
-	get_record(fd, id, &rec);
+	sock_record(fd, id, &rec);
 	switch (name) {
 	case SO_VM_SOCKETS_BUFFER_SIZE:
 		from = &rec.buffer_size;
@@ -158,7 +142,7 @@ static int set_timeout(struct vsock_rec *rec, struct timeval tv)
 	return 0;
 }
 
-static int set_vsock(int fd, struct ident *id, int name, const void *val,
+static int set_vsock(int fd, const struct ident *id, int name, const void *val,
 		     socklen_t len)
 {
 	struct vsock_rec rec;
@@ -166,7 +150,7 @@ static int set_vsock(int fd, struct ident *id, int name, const void *val,
 	uint64_t v = 0;
 	int r;
 
-	get_record(fd, id, &rec);
+	sock_record(fd, id, &rec);
 	switch (name) {
 	case SO_VM_SOCKETS_BUFFER_SIZE:
 	case SO_VM_SOCKETS_BUFFER_MIN_SIZE:
@@ -195,13 +179,13 @@ static int set_vsock(int fd, struct ident *id, int name, const void *val,
 	/* The transport announces it to the peer in 32 bits. */
 	if (rec.buffer_size > UINT32_MAX && ident_connected(fd))
 		rec.buffer_size = UINT32_MAX;
+	rec.key = ident_key(fd);
 	r = vsock_table_put(&rec);
 	if (r < 0)
 		return r;
 	gate_open(GATE_RECORD);
 	sock_window(fd, rec.buffer_size);
-	id->tag |= TAG_SIZED;
-	return ident_write(fd, id);
+	return ident_change(fd, 0, TAG_SIZED, 0);
 }
 
 int opt_get(int fd, int level, int name, void *val, socklen_t *len)
@@ -216,8 +200,10 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 	socklen_t room;
 	int r;
 
-	if (!ident_socket(fd, &id))
+	if (!ident(fd, &id))
 		return SOCK_FOREIGN;
+	if (id.tag & TAG_DEVICE)
+		return -ENOTSOCK;
 	if (level == AF_VSOCK)
 		return get_vsock(fd, &id, name, val, len);
 	switch (name) {
@@ -320,8 +306,10 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 	struct ident id;
 	int r;
 
-	if (!ident_socket(fd, &id))
+	if (!ident(fd, &id))
 		return SOCK_FOREIGN;
+	if (id.tag & TAG_DEVICE)
+		return -ENOTSOCK;
 	if ((int)len < 0)
 		return -EINVAL;
 	if (level == AF_VSOCK)
@@ -333,14 +321,13 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 	case SO_SNDTIMEO_OLD:
 	case SO_SNDTIMEO_NEW:
 		r = sys->setsockopt(fd, level, name, val, len);
-		id.tag |= TAG_SNDTIMEO;
-		return r < 0 ? r : ident_write(fd, &id);
+		return r < 0 ? r : ident_change(fd, 0, TAG_SNDTIMEO, 0);
 	case SO_RCVLOWAT:
 		return set_rcvlowat(fd, val, len);
 	case SO_ZEROCOPY:
 		return set_zerocopy(fd, val, len);
-	case SO_MAX_PACING_RATE:
-		return val ? 0 : -EFAULT;
+	case SO_MAX_PACING_RATE: /* the tag's; it would pace nothing */
+		return take(fd, val, len, &r, sizeof(r));
 	case SO_PEEK_OFF:
 	case SO_PASSCRED:
 	case SO_PASSSEC:
@@ -354,27 +341,28 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 	}
 }
 
-int opt_ioctl(int fd, unsigned long request, void *arg, int r)
+bool opt_ioctl_differs(unsigned long request)
+{
+	return request == FIONREAD || request == SIOCOUTQ ||
+	       request == SIOCATMARK || request == SIOCUNIXFILE;
+}
+
+int opt_ioctl(int fd, unsigned long request, void *arg)
 {
 	struct ident id;
 
 	if (!ident(fd, &id))
 		return SOCK_FOREIGN;
-	switch (request) {
-	case FIONREAD: /* SIOCINQ */
-	case SIOCOUTQ:
-		if (id.tag & TAG_DEVICE)
-			return -ENOTTY;
-		if (!ident_connected(fd)) /* no transport yet */
-			return -EOPNOTSUPP;
-		if (r < 0 || request == FIONREAD)
-			return SOCK_FOREIGN;
-		memset(arg, 0, sizeof(int)); /* all of it is with the peer */
-		return 0;
-	case SIOCATMARK:
-	case SIOCUNIXFILE:
+	if (id.tag & TAG_DEVICE || request == SIOCATMARK ||
+	    request == SIOCUNIXFILE)
 		return -ENOTTY;
-	default:
+	if (!ident_connected(fd)) /* no transport yet */
+		return -EOPNOTSUPP;
+	if (request == FIONREAD)
 		return SOCK_FOREIGN;
-	}
+	/* SIOCOUTQ: all of it is with the peer. */
+	if (!user_writable(fd, arg, sizeof(int)))
+		return -EFAULT;
+	memset(arg, 0, sizeof(int));
+	return 0;
 }

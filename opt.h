@@ -17,7 +17,10 @@ bool opt_differs(int level, int name);
 int opt_get(int fd, int level, int name, void *val, socklen_t *len);
 int opt_set(int fd, int level, int name, const void *val, socklen_t len);
 
-/* vsock_do_ioctl(), after AF_UNIX answered @r (or failed with errno). */
-int opt_ioctl(int fd, unsigned long request, void *arg, int r);
+/* May AF_VSOCK answer this request otherwise? */
+bool opt_ioctl_differs(unsigned long request);
+
+/* vsock_do_ioctl() */
+int opt_ioctl(int fd, unsigned long request, void *arg);
 
 #endif

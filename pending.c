@@ -69,8 +69,7 @@ static void time_out(int fd, uint64_t key)
 	if (ident_key(fd) != key || !ident_socket(fd, &id) ||
 	    !(id.tag & TAG_PENDING))
 		return;
-	id.tag = (id.tag & ~TAG_PENDING) | TAG_ETIMEDOUT;
-	ident_write(fd, &id);
+	ident_change(fd, TAG_PENDING, TAG_ETIMEDOUT, 0);
 	/* The value stays; that it is set at all wakes poll and epoll. */
 	if (sys_kernel.getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) ==
 	    0) {

@@ -6,14 +6,12 @@
 
 #include <sched.h>
 #include <stdbool.h>
-#include <stdint.h>
+#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
-#define CHUNK	     (64 * 1024)
-#define MIN_SHIFT    6 /* 64 bytes */
-#define CLASSES	     (40 - MIN_SHIFT)
-#define TAKE_OVER_MS 20
+#define CHUNK	  (64 * 1024)
+#define MIN_SHIFT 6 /* 64 bytes */
+#define CLASSES	  (40 - MIN_SHIFT)
 
 struct free_block {
 	struct free_block *next;
@@ -23,7 +21,7 @@ static struct free_block *free_blocks[CLASSES];
 static char *chunk;
 static size_t chunk_left;
 
-static pid_t owner; /* 0: free */
+static bool held;
 static unsigned int generation;
 
 static int class_of(size_t size)
@@ -69,48 +67,72 @@ void pool_free(void *p, size_t size)
 	free_blocks[c] = b;
 }
 
+/*
+ * A page that is zero after fork, though not after vfork, which shares it. So
+ * it tells a lock that a fork left behind from one that another thread holds,
+ * also a thread of the parent that a child of vfork borrows its memory from.
+ */
+enum { FORKED, RESOLVING, SETTLED };
+
+static int *since_fork(void)
+{
+	static int *page;
+	int *p = __atomic_load_n(&page, __ATOMIC_ACQUIRE), *none = NULL;
+	void *fresh;
+
+	if (p || sys_kernel.map(-1, 4096, &fresh) < 0 ||
+	    madvise(fresh, 4096, MADV_WIPEONFORK) < 0)
+		return p;
+	p = fresh;
+	*p = SETTLED;
+	return __atomic_compare_exchange_n(&page, &none, p, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+		       ? p
+		       : none;
+}
+
+static void begin_anew(void)
+{
+	for (int c = 0; c < CLASSES; c++)
+		free_blocks[c] = NULL;
+	chunk_left = 0;
+	generation++;
+}
+
+/* The first call after a fork finds out whether the lock was left behind. */
+static void settle(void)
+{
+	int *page = since_fork(), was = FORKED;
+
+	if (!page || __atomic_load_n(page, __ATOMIC_ACQUIRE) == SETTLED)
+		return;
+	if (__atomic_compare_exchange_n(page, &was, RESOLVING, false,
+					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+		if (held)
+			begin_anew();
+		held = false;
+		__atomic_store_n(page, SETTLED, __ATOMIC_RELEASE);
+	}
+	while (__atomic_load_n(page, __ATOMIC_ACQUIRE) == RESOLVING)
+		sched_yield();
+}
+
 unsigned int pool_lock(sigset_t *old)
 {
-	const struct timespec ms = { .tv_nsec = 1000 * 1000 };
-	pid_t self = getpid(), held;
+	const struct timespec pause = { .tv_nsec = 50 * 1000 };
 	sigset_t all;
-	int waited = 0;
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, old);
-	for (;;) {
-		held = 0;
-		if (__atomic_compare_exchange_n(&owner, &held, self, false,
-						__ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED))
-			break;
-		if (held == self) {
-			sched_yield();
-			continue;
-		}
-		/*
-		 * Another process's name in our memory: a child of vfork,
-		 * which is quick, or a parent whose thread was not forked.
-		 */
-		if (waited++ < TAKE_OVER_MS) {
-			sys_kernel.sleep(&ms);
-			continue;
-		}
-		if (__atomic_compare_exchange_n(&owner, &held, self, false,
-						__ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED)) {
-			for (int c = 0; c < CLASSES; c++)
-				free_blocks[c] = NULL;
-			chunk_left = 0;
-			generation++;
-			break;
-		}
-	}
+	settle();
+	/* To sleep lets also a holder of a lower priority get on. */
+	for (int i = 0; __atomic_test_and_set(&held, __ATOMIC_ACQUIRE); i++)
+		i < 100 ? (void)sched_yield() : (void)sys_kernel.sleep(&pause);
 	return generation;
 }
 
 void pool_unlock(const sigset_t *old)
 {
-	__atomic_store_n(&owner, 0, __ATOMIC_RELEASE);
+	__atomic_clear(&held, __ATOMIC_RELEASE);
 	sigprocmask(SIG_SETMASK, old, NULL);
 }

@@ -15,9 +15,9 @@ void pool_free(void *p, size_t size);
 
 /*
  * The one lock. Signals are blocked while it is held, and nothing that can
- * block is called. Returns the generation: it grows when the lock is taken
- * over from a thread that a fork left behind. A table of an older one may be
- * half written; its owner begins anew.
+ * block for long is called. Returns the generation: it grows when the lock is
+ * taken over from a thread that a fork left behind. A table of an older one may
+ * be half written; its owner begins anew.
  */
 unsigned int pool_lock(sigset_t *old);
 void pool_unlock(const sigset_t *old);

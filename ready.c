@@ -17,18 +17,17 @@
 #include "hint.h"
 #include "next.h"
 #include "pending.h"
+#include "pool.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #define EVIDENCE (POLLHUP | POLLERR | POLLWRBAND)
 #define READABLE (POLLIN | POLLRDNORM)
 #define WRITABLE (POLLOUT | POLLWRNORM)
-
-/* So often epoll in a process that never used AF_VSOCK is asked about. */
-#define DOUBTS 32
 
 uint64_t ready_end_ms(int timeout)
 {
@@ -47,27 +46,40 @@ uint64_t ready_end_ts(const struct timespec *timeout)
 	       (uint64_t)timeout->tv_nsec;
 }
 
+void ready_left(uint64_t end, struct timeval *ret)
+{
+	uint64_t now = pending_now(), left = end > now ? end - now : 0;
+
+	ret->tv_sec = (time_t)(left / 1000000000u);
+	ret->tv_usec = (suseconds_t)(left % 1000000000u / 1000);
+}
+
 static bool doubtful(int fd, unsigned int revents)
 {
 	if (revents & EVIDENCE)
-		return hint_unknown(fd);
+		return hint_suspect(fd);
 	return revents & (READABLE | WRITABLE) && gate_is_open(GATE_ODD) &&
 	       hint_get(fd) & HINT_LOOK;
 }
 
 /*
- * An event does not tell its descriptor: one of ours may have come by exec.
- * Most programs' data is the descriptor; a process without sockets of ours is
- * taken to be such a program, and not asked for ever.
+ * An event does not tell its descriptor. In a process that uses AF_VSOCK epmap
+ * knows it. Else one of ours may have come by exec: taken is the usual case
+ * that the program's data is the descriptor.
  */
-static bool doubt_event(const struct epoll_event *ev)
+static bool doubtful_event(int epfd, const struct epoll_event *ev)
 {
-	static int doubts;
+	struct ident id;
+	int fd;
 
-	return gate_is_open(GATE_USED) ||
-	       (hint_unknown(ev->data.fd) &&
-		__atomic_load_n(&doubts, __ATOMIC_RELAXED) < DOUBTS &&
-		__atomic_fetch_add(&doubts, 1, __ATOMIC_RELAXED) < DOUBTS);
+	if (gate_is_open(GATE_USED))
+		return ev->events & EVIDENCE ||
+		       (gate_is_open(GATE_ODD) &&
+			((fd = epmap_peek(epfd, ev->data.u64)) ==
+				 EPMAP_UNCLEAR ||
+			 hint_get(fd) & HINT_LOOK));
+	return ev->events & EVIDENCE && hint_suspect(ev->data.fd) &&
+	       ident(ev->data.fd, &id);
 }
 
 bool ready_doubt_poll(const struct pollfd *fds, nfds_t n)
@@ -79,27 +91,36 @@ bool ready_doubt_poll(const struct pollfd *fds, nfds_t n)
 	return false;
 }
 
-bool ready_doubt_epoll(const struct epoll_event *ev, int n)
+bool ready_doubt_epoll(int epfd, const struct epoll_event *ev, int n)
 {
-	bool odd = gate_is_open(GATE_ODD);
-
 	for (int i = 0; i < n; i++)
-		if (odd || (ev[i].events & EVIDENCE && doubt_event(&ev[i])))
+		if (doubtful_event(epfd, &ev[i]))
 			return true;
 	return false;
 }
 
 /* SO_RCVLOWAT holds back data, though not an end. */
-static bool below_lowat(int fd)
+static bool held_back(int fd, int lowat)
 {
-	int lowat = 1, queued = INT_MAX;
-	socklen_t len = sizeof(lowat);
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+	int queued = INT_MAX;
 
-	sys_kernel.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, &len);
-	if (lowat <= 1)
-		return false;
 	NEXT(ioctl)(fd, FIONREAD, &queued);
-	return queued < lowat;
+	return queued < lowat &&
+	       (NEXT(poll)(&p, 1, 0) == 0 || !(p.revents & POLLRDHUP));
+}
+
+/* A look that found nothing odd need not be repeated. */
+static void calm(int fd, unsigned int seen, unsigned int tag, int lowat)
+{
+	unsigned int hints = hint_get(fd);
+
+	if (lowat <= 1 &&
+	    !(tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR)))
+		hints &= ~(unsigned int)HINT_ODD;
+	if (!(seen & POLLHUP))
+		hints &= ~(unsigned int)HINT_FRESH;
+	hint_set(fd, hints);
 }
 
 /* The full mask of @fd, which the kernel shows as @seen. */
@@ -108,7 +129,7 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 	unsigned int mask = seen & ~(unsigned int)POLLWRBAND;
 	socklen_t len = sizeof(int);
 	struct ident id;
-	int err;
+	int err, lowat = 1;
 
 	if (!ident(fd, &id))
 		return seen;
@@ -117,9 +138,8 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 	if (id.tag & TAG_PENDING) {
 		if (pending_waits(fd))
 			return 0;
+		ident_change(fd, TAG_PENDING, TAG_ETIMEDOUT, 0);
 		ident(fd, &id);
-		id.tag = (id.tag & ~TAG_PENDING) | TAG_ETIMEDOUT;
-		ident_write(fd, &id);
 	}
 	if (mask & POLLERR) {
 		/* The peer died unread. Reading the error clears it. */
@@ -133,15 +153,15 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 		mask &= ~(unsigned int)POLLHUP;
 	if (id.tag & TAG_SHUT_WR)
 		mask &= ~(unsigned int)WRITABLE;
-	if (mask & READABLE && !(mask & POLLHUP) && hint_get(fd) & HINT_ODD &&
-	    !(id.tag & TAG_SHUT_RD) && below_lowat(fd)) {
-		struct pollfd p = { .fd = fd, .events = POLLRDHUP };
-
-		if (NEXT(poll)(&p, 1, 0) == 0 || !(p.revents & POLLRDHUP))
-			mask &= ~(unsigned int)READABLE;
-	}
+	if (hint_get(fd) & HINT_ODD)
+		sys_kernel.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat,
+				      &len);
+	if (lowat > 1 && mask & READABLE && !(mask & POLLHUP) &&
+	    !(id.tag & TAG_SHUT_RD) && held_back(fd, lowat))
+		mask &= ~(unsigned int)READABLE;
 	if (id.tag & TAG_ERR)
 		mask |= POLLERR | (id.tag & TAG_SHUT_WR ? 0 : asked & WRITABLE);
+	calm(fd, seen, id.tag, lowat);
 	return mask;
 }
 
@@ -208,37 +228,43 @@ static int edges(const struct pollfd *fds, nfds_t n)
 	return ep;
 }
 
+static void close_edges(void *arg)
+{
+	const volatile int *ep = arg;
+
+	if (*ep >= 0)
+		sys_kernel.close(*ep);
+}
+
+/* Waits for one of the edges, or @ms; without them (EMFILE), a little while. */
+static int wait_edge(int ep, int ms, const sigset_t *mask)
+{
+	const struct timespec little = { .tv_nsec = 5000000 };
+	struct epoll_event ev[4];
+
+	if (ep >= 0)
+		return NEXT(epoll_pwait)(ep, ev, 4, ms, mask);
+	return NEXT(ppoll)(NULL, 0, &little, mask);
+}
+
 int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end, const sigset_t *mask)
 {
-	struct epoll_event ev[16];
-	int saved = errno, ep = -EBADF, ms, r;
+	volatile int ep = -EBADF;
+	int saved = errno, r;
 
-	for (;;) {
-		r = mend_poll(fds, n);
-		if (r > 0 || end == 0)
-			break;
-		if (ep < 0)
+	pthread_cleanup_push(close_edges, (void *)&ep);
+	while ((r = mend_poll(fds, n)) == 0 && !over(end)) {
+		if (ep == -EBADF)
 			ep = edges(fds, n);
-		if (ep < 0) {
-			r = ep;
-			break;
-		}
-		ms = wait_ms(end);
-		r = NEXT(epoll_pwait)(ep, ev, 16, ms, mask);
-		if (r < 0) {
-			r = -errno;
-			break;
-		}
-		if (r == 0 && over(end))
-			end = 0;
-		r = NEXT(poll)(fds, n, 0);
+		r = wait_edge(ep, wait_ms(end), mask);
+		if (r >= 0)
+			r = NEXT(poll)(fds, n, 0);
 		if (r < 0) {
 			r = -errno;
 			break;
 		}
 	}
-	if (ep >= 0)
-		sys_kernel.close(ep);
+	pthread_cleanup_pop(1);
 	errno = saved;
 	return r;
 }
@@ -267,13 +293,42 @@ static void clear(fd_set *set, int nfds)
 			       sizeof(fd_mask));
 }
 
+/* Of these a small stack holds enough. */
+#define FEW 64
+
+static struct pollfd *take_pollfds(nfds_t n)
+{
+	struct pollfd *fds;
+	sigset_t old;
+
+	pool_lock(&old);
+	fds = pool_alloc(n * sizeof(*fds));
+	pool_unlock(&old);
+	return fds;
+}
+
+static void give_pollfds(struct pollfd *fds, nfds_t n)
+{
+	sigset_t old;
+
+	pool_lock(&old);
+	pool_free(fds, n * sizeof(*fds));
+	pool_unlock(&old);
+}
+
 int ready_select(int nfds, fd_set *in, fd_set *out, fd_set *ex, uint64_t end,
 		 const sigset_t *mask)
 {
-	struct pollfd fds[FD_SETSIZE];
-	nfds_t n = 0;
+	struct pollfd few[FEW], *fds = few;
+	nfds_t n = 0, room = FEW;
 	int bits = 0, r;
 
+	if (nfds > FEW) {
+		room = (nfds_t)nfds;
+		fds = take_pollfds(room);
+		if (!fds)
+			return -ENOMEM;
+	}
 	for (int fd = 0; fd < nfds; fd++) {
 		int events = (in_set(fd, in) ? POLLIN : 0) |
 			     (in_set(fd, out) ? POLLOUT : 0) |
@@ -287,15 +342,17 @@ int ready_select(int nfds, fd_set *in, fd_set *out, fd_set *ex, uint64_t end,
 	r = NEXT(poll)(fds, n, 0);
 	r = r < 0 ? -errno : ready_poll(fds, n, end, mask);
 	if (r < 0)
-		return r;
+		goto out;
 	clear(in, nfds);
 	clear(out, nfds);
 	clear(ex, nfds);
 	for (nfds_t i = 0; i < n; i++) {
 		int fd = fds[i].fd, re = fds[i].revents, ev = fds[i].events;
 
-		if (re & POLLNVAL)
-			return -EBADF;
+		if (re & POLLNVAL) {
+			r = -EBADF;
+			goto out;
+		}
 		if (ev & POLLIN && re & (POLLIN | POLLHUP | POLLERR)) {
 			FD_SET(fd, in);
 			bits++;
@@ -309,11 +366,15 @@ int ready_select(int nfds, fd_set *in, fd_set *out, fd_set *ex, uint64_t end,
 			bits++;
 		}
 	}
-	return bits;
+	r = bits;
+out:
+	if (fds != few)
+		give_pollfds(fds, room);
+	return r;
 }
 
-/* Registers @e anew: as the program asked, or muted. */
-static void reregister(struct epmap_entry *e, bool mute)
+/* Registers @e anew: as the program asked, or muted. False: that fails. */
+static bool reregister(struct epmap_entry *e, bool mute)
 {
 	struct epoll_event ev = { .events = e->events, .data.u64 = e->data };
 
@@ -322,27 +383,32 @@ static void reregister(struct epmap_entry *e, bool mute)
 	else if (e->events & EPOLLONESHOT) /* it has had its one */
 		ev.events = EPOLLONESHOT | EPOLLET;
 	if (NEXT(epoll_ctl)(e->epfd, EPOLL_CTL_MOD, e->fd, &ev) < 0)
-		return;
+		return false;
 	e->muted = mute;
 	epmap_set(e);
+	return true;
 }
 
 /* One event; false if nothing of it remains. */
 static bool mend_event(int epfd, struct epoll_event *ev)
 {
-	bool evidence = ev->events & EVIDENCE;
 	struct epmap_entry e;
+	unsigned int mask;
 
-	if ((!evidence && !gate_is_open(GATE_ODD)) ||
-	    !epmap_find(epfd, ev, evidence, &e))
+	if (!doubtful_event(epfd, ev) || !epmap_find(epfd, ev, &e))
 		return true;
-	if (evidence || hint_get(e.fd) & HINT_LOOK)
-		ev->events = vsock_mask(e.fd, ev->events, e.events);
-	if (ev->events == 0 && !e.muted && !(e.events & EPOLLET))
-		reregister(&e, true);
-	else if (ev->events != 0 && e.muted)
+	if (!(ev->events & EVIDENCE) && !(hint_get(e.fd) & HINT_LOOK))
+		return true;
+	mask = vsock_mask(e.fd, ev->events, e.events);
+	/* What cannot be muted (EPOLLEXCLUSIVE) is shown: better than to spin.
+	 */
+	if (mask == 0 && !e.muted && !(e.events & EPOLLET) &&
+	    !reregister(&e, true))
+		return true;
+	if (mask != 0 && e.muted)
 		reregister(&e, false);
-	return ev->events != 0;
+	ev->events = mask;
+	return mask != 0;
 }
 
 static int mend_epoll(int epfd, struct epoll_event *ev, int n)
@@ -360,17 +426,18 @@ int ready_epoll(int epfd, struct epoll_event *ev, int max, int r, uint64_t end,
 {
 	int saved = errno;
 
-	for (;;) {
-		if (r > 0) {
-			r = mend_epoll(epfd, ev, r);
-			if (r > 0 || end == 0)
-				break;
-		}
+	if (r > 0)
+		r = mend_epoll(epfd, ev, r);
+	else
+		end = end ? end : 1; /* has to look at least once */
+	while (r == 0 && end != 0) {
 		r = NEXT(epoll_pwait)(epfd, ev, max, wait_ms(end), mask);
 		if (r < 0)
 			r = -errno;
-		if (r < 0 || (r == 0 && over(end)))
-			break;
+		else
+			r = mend_epoll(epfd, ev, r);
+		if (over(end))
+			end = 0;
 	}
 	errno = saved;
 	return r;

@@ -16,15 +16,19 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/time.h>
 #include <time.h>
 
 /* When a wait ends: CLOCK_MONOTONIC in ns; 0: at once, UINT64_MAX: never. */
 uint64_t ready_end_ms(int timeout);
 uint64_t ready_end_ts(const struct timespec *timeout);
 
+/* What is left of a wait until @end, as select(2) leaves it. */
+void ready_left(uint64_t end, struct timeval *ret);
+
 /* Is any of the @n results (or events) to be doubted? */
 bool ready_doubt_poll(const struct pollfd *fds, nfds_t n);
-bool ready_doubt_epoll(const struct epoll_event *ev, int n);
+bool ready_doubt_epoll(int epfd, const struct epoll_event *ev, int n);
 bool ready_doubt_select(int nfds, const fd_set *in, const fd_set *out,
 			const fd_set *ex);
 
@@ -40,7 +44,8 @@ int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end,
 int ready_select(int nfds, fd_set *in, fd_set *out, fd_set *ex, uint64_t end,
 		 const sigset_t *mask);
 
-/* The same for epoll_wait(2), which gave @r events so far. */
+/* The same for epoll_wait(2), which gave @r events, or was not called yet (0).
+ */
 int ready_epoll(int epfd, struct epoll_event *ev, int max, int r, uint64_t end,
 		const sigset_t *mask);
 

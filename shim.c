@@ -4,7 +4,7 @@
  * the call concerns AF_VSOCK, has sock.c, opt.c, ready.c or dev.c answer it,
  * or goes on to libc's own. errno is touched only by a call that fails.
  */
-#include "conf.h"
+#include "core/sys.h"
 #include "dev.h"
 #include "epmap.h"
 #include "hint.h"
@@ -32,7 +32,13 @@ static int ret_errno(int r)
 	return -1;
 }
 
-/* The same after libc's call has failed with EINVAL; success hides that. */
+/* Said to be ours; whoever acts on it asks the kernel. */
+static bool hinted(int fd)
+{
+	return fd >= 0 && hint_get(fd) & HINT_OURS;
+}
+
+/* After libc's call has failed with EINVAL, ours: success hides that. */
 static int second_try(int r, int saved)
 {
 	if (r >= 0)
@@ -40,21 +46,12 @@ static int second_try(int r, int saved)
 	return ret_errno(r == SOCK_FOREIGN ? -EINVAL : r);
 }
 
-static bool hinted(int fd)
-{
-	return gate_is_open(GATE_USED) && hint_get(fd) & HINT_OURS;
-}
-
-/* Worth asking the kernel about @fd: it may be ours without a hint. */
-static bool maybe(int fd)
-{
-	return fd >= 0 && gate_is_open(GATE_USED);
-}
-
-/* May we read the family of an address that the kernel has just refused? */
+/* May we read the family of an address that the kernel has just refused? It
+ * reads no address that is too long. */
 static bool is_vsock(const struct sockaddr *addr, socklen_t len)
 {
-	return (int)len >= (int)sizeof(sa_family_t) && addr &&
+	return len >= sizeof(sa_family_t) &&
+	       len <= sizeof(struct sockaddr_storage) && addr &&
 	       addr->sa_family == AF_VSOCK;
 }
 
@@ -93,55 +90,42 @@ EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
 
 EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int saved, r = SOCK_FOREIGN;
+	int saved = errno, r = SOCK_FOREIGN;
 
 	if (hinted(fd))
 		r = sock_bind(fd, addr, len);
 	if (r != SOCK_FOREIGN)
 		return ret_errno(r);
-	saved = errno;
 	r = NEXT(bind)(fd, addr, len);
-	/* AF_UNIX has read the address, and knows no such family. */
-	if (r < 0 && errno == EINVAL && is_vsock(addr, len)) {
-		r = sock_bind(fd, addr, len);
-		return second_try(r, saved);
-	}
+	if (r < 0 && errno == EINVAL && is_vsock(addr, len))
+		return second_try(sock_bind(fd, addr, len), saved);
 	return r;
 }
 
 EXPORT int listen(int fd, int backlog)
 {
-	int saved = errno, r = NEXT(listen)(fd, backlog);
+	int r = SOCK_FOREIGN;
 
-	if (r == 0 && hinted(fd))
-		hint_set(fd, hint_get(fd) & ~(unsigned int)HINT_FRESH);
-	if (r < 0 && errno == EINVAL && maybe(fd)) {
+	if (hinted(fd))
 		r = sock_listen(fd, backlog);
-		return second_try(r, saved);
-	}
-	return r;
+	return r == SOCK_FOREIGN ? NEXT(listen)(fd, backlog) : ret_errno(r);
 }
 
 EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int saved, r = SOCK_FOREIGN;
+	int saved = errno, r = SOCK_FOREIGN;
 
 	if (hinted(fd))
 		r = sock_connect(fd, addr, len);
 	if (r != SOCK_FOREIGN)
 		return ret_errno(r);
-	saved = errno;
 	r = NEXT(connect)(fd, addr, len);
-	if (r < 0 && errno == EINVAL && is_vsock(addr, len)) {
-		r = sock_connect(fd, addr, len);
-		return second_try(r, saved);
-	}
+	if (r < 0 && errno == EINVAL && is_vsock(addr, len))
+		return second_try(sock_connect(fd, addr, len), saved);
 	return r;
 }
 
 /* --- accepting ----------------------------------------------------------- */
-
-typedef int name_fn(int fd, struct sockaddr *addr, socklen_t *len);
 
 static int plain_accept(int fd, struct sockaddr *addr, socklen_t *len,
 			int flags)
@@ -157,19 +141,16 @@ static int plain_accept(int fd, struct sockaddr *addr, socklen_t *len,
  */
 static int accept_any(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	bool own = hinted(fd) || !addr;
 	struct sockaddr_un un = { .sun_family = AF_UNSPEC };
 	socklen_t n = sizeof(un);
 	struct sockaddr_vm vm;
+	struct ident id;
 	int r, bad = 0;
+	bool own;
 
-	if (own) {
-		r = plain_accept(fd, (struct sockaddr *)&un, &n, flags);
-	} else {
-		r = plain_accept(fd, addr, len, flags);
-		if (r >= 0 && addr->sa_family == AF_UNIX && hint_unknown(fd))
-			ident_peer(r, &un, &n);
-	}
+	own = !addr || hinted(fd) || (hint_suspect(fd) && ident(fd, &id));
+	r = own ? plain_accept(fd, (struct sockaddr *)&un, &n, flags)
+		: plain_accept(fd, addr, len, flags);
 	if (r < 0)
 		return r;
 	if (un.sun_family != AF_UNIX || !sock_accepted(r, fd, &un, n, &vm)) {
@@ -198,49 +179,21 @@ EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
 
 /* --- names --------------------------------------------------------------- */
 
-/* Ours, or EFAULT and EINVAL as the kernel checks them. */
-static int vsock_name(int fd, bool peer, struct sockaddr *addr, socklen_t *len)
-{
-	struct sockaddr_vm vm;
-	int r = sock_name(fd, peer, &vm);
-
-	return r < 0 ? r : user_put_addr(fd, addr, len, &vm, sizeof(vm));
-}
-
-/* Does an AF_UNIX name that libc returned leave it open whose socket it is? */
-static bool name_unclear(int fd, const struct sockaddr *addr, socklen_t room,
-			 socklen_t len)
-{
-	if (room < sizeof(sa_family_t) || addr->sa_family != AF_UNIX)
-		return false;
-	if (len > sizeof(sa_family_t) && len <= room &&
-	    name_decode((const struct sockaddr_un *)addr, len).kind !=
-		    NAME_NONE)
-		return true;
-	return hint_unknown(fd);
-}
+typedef int name_fn(int fd, struct sockaddr *addr, socklen_t *len);
 
 static int get_name(int fd, bool peer, struct sockaddr *addr, socklen_t *len,
 		    name_fn *next)
 {
-	socklen_t room = len ? *len : 0, full;
+	struct sockaddr_vm vm;
 	int r = SOCK_FOREIGN;
 
-	if (fd >= 0 && !(hint_get(fd) & HINT_PLAIN))
-		r = vsock_name(fd, peer, addr, len);
-	if (r != SOCK_FOREIGN)
-		return ret_errno(r);
-	r = next(fd, addr, len);
-	if (r == 0 && len && name_unclear(fd, addr, room, *len)) {
-		full = *len;
-		*len = room;
-		r = vsock_name(fd, peer, addr, len);
-		if (r != SOCK_FOREIGN)
-			return ret_errno(r);
-		*len = full;
-		return 0;
-	}
-	return r;
+	if (hint_suspect(fd))
+		r = sock_name(fd, peer, &vm);
+	if (r == SOCK_FOREIGN)
+		return next(fd, addr, len);
+	if (r == 0)
+		r = user_put_addr(fd, addr, len, &vm, sizeof(vm));
+	return ret_errno(r);
 }
 
 EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
@@ -255,21 +208,31 @@ EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 
 /* --- options ------------------------------------------------------------- */
 
+/* SO_ERROR of a suspect: what the kernel said may not be what vsock says. */
 static int get_error(int fd, void *val, socklen_t *len)
 {
-	int r = NEXT(getsockopt)(fd, SOL_SOCKET, SO_ERROR, val, len);
+	int err = 0, r = NEXT(getsockopt)(fd, SOL_SOCKET, SO_ERROR, val, len);
 	struct ident id;
-	int err = 0;
 
-	if (r == 0)
-		memcpy(&err, val, *len < sizeof(err) ? *len : sizeof(err));
-	if (r == 0 && err == 0 && gate_is_open(GATE_FAILED))
+	if (r < 0)
+		return r;
+	memcpy(&err, val, *len < sizeof(err) ? *len : sizeof(err));
+	if (err == 0 && (gate_is_open(GATE_FAILED) || !hinted(fd)))
 		err = sock_error(fd);
-	else if (r == 0 && err == ECONNRESET && maybe(fd) &&
-		 ident_socket(fd, &id))
+	else if (err == ECONNRESET && ident_socket(fd, &id))
 		err = 0; /* the peer died unread: no error to a vsock */
-	if (r == 0)
-		memcpy(val, &err, *len < sizeof(err) ? *len : sizeof(err));
+	memcpy(val, &err, *len < sizeof(err) ? *len : sizeof(err));
+	return r;
+}
+
+/* An option of a level that AF_VSOCK has never heard of. */
+static int other_level(int fd, int level, int r)
+{
+	struct ident id;
+
+	if (r < 0 && errno == EOPNOTSUPP && level != SOL_SOCKET &&
+	    hint_suspect(fd))
+		errno = ident_socket(fd, &id) ? ENOPROTOOPT : EOPNOTSUPP;
 	return r;
 }
 
@@ -277,27 +240,15 @@ EXPORT int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 {
 	int r = SOCK_FOREIGN;
 
-	if (level == SOL_SOCKET && name == SO_ERROR && gate_is_open(GATE_USED))
-		return get_error(fd, val, len);
-	if (opt_differs(level, name) && (maybe(fd) || level == AF_VSOCK))
+	if (opt_differs(level, name) && hint_suspect(fd)) {
+		if (level == SOL_SOCKET && name == SO_ERROR)
+			return get_error(fd, val, len);
 		r = opt_get(fd, level, name, val, len);
+	}
 	if (r != SOCK_FOREIGN)
 		return ret_errno(r);
-	r = NEXT(getsockopt)(fd, level, name, val, len);
-	if (r == 0 && level == SOL_SOCKET && name == SO_DOMAIN &&
-	    *len == sizeof(int) && hint_unknown(fd)) {
-		int domain;
-
-		memcpy(&domain, val, sizeof(domain));
-		if (domain == AF_UNIX)
-			opt_get(fd, level, name, val, len);
-	}
-	if (r < 0 && errno == EOPNOTSUPP && maybe(fd) && level != SOL_SOCKET) {
-		struct ident id;
-
-		errno = ident_socket(fd, &id) ? ENOPROTOOPT : EOPNOTSUPP;
-	}
-	return r;
+	return other_level(fd, level,
+			   NEXT(getsockopt)(fd, level, name, val, len));
 }
 
 EXPORT int setsockopt(int fd, int level, int name, const void *val,
@@ -305,22 +256,17 @@ EXPORT int setsockopt(int fd, int level, int name, const void *val,
 {
 	int r = SOCK_FOREIGN;
 
-	if (opt_differs(level, name) && (maybe(fd) || level == AF_VSOCK))
+	if (opt_differs(level, name) && hint_suspect(fd))
 		r = opt_set(fd, level, name, val, len);
 	if (r != SOCK_FOREIGN)
 		return ret_errno(r);
-	r = NEXT(setsockopt)(fd, level, name, val, len);
-	if (r < 0 && errno == EOPNOTSUPP && maybe(fd) && level != SOL_SOCKET) {
-		struct ident id;
-
-		errno = ident_socket(fd, &id) ? ENOPROTOOPT : EOPNOTSUPP;
-	}
-	return r;
+	return other_level(fd, level,
+			   NEXT(setsockopt)(fd, level, name, val, len));
 }
 
 EXPORT int ioctl(int fd, unsigned long request, ...)
 {
-	int r, ours;
+	int r = SOCK_FOREIGN;
 	va_list ap;
 	void *arg;
 
@@ -328,58 +274,81 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 
-	if (request == IOCTL_VM_SOCKETS_GET_LOCAL_CID) {
+	if (request == IOCTL_VM_SOCKETS_GET_LOCAL_CID)
 		r = dev_local_cid(fd, arg);
-		if (r != SOCK_FOREIGN)
-			return ret_errno(r);
-	}
-	r = NEXT(ioctl)(fd, request, arg);
-	if (maybe(fd) && hint_get(fd) & HINT_OURS) {
-		ours = opt_ioctl(fd, request, arg, r);
-		if (ours != SOCK_FOREIGN)
-			return ret_errno(ours);
-	}
-	return r;
+	else if (opt_ioctl_differs(request) && hinted(fd))
+		r = opt_ioctl(fd, request, arg);
+	return r == SOCK_FOREIGN ? NEXT(ioctl)(fd, request, arg) : ret_errno(r);
 }
 
-/* --- the end ------------------------------------------------------------- */
+/* --- descriptors --------------------------------------------------------- */
 
 EXPORT int shutdown(int fd, int how)
 {
 	int r = SOCK_FOREIGN;
 
-	if (maybe(fd))
+	if (hint_suspect(fd))
 		r = sock_shutdown(fd, how);
 	return r == SOCK_FOREIGN ? NEXT(shutdown)(fd, how) : ret_errno(r);
 }
 
 EXPORT int close(int fd)
 {
-	struct sockaddr_un un;
-	bool path = hinted(fd) && sock_closing(fd, &un);
-	int r = NEXT(close)(fd);
+	struct name name;
+	bool path = hinted(fd) && sock_closing(fd, &name);
+	int r;
 
+	/* The next of this number may be anything; a hint that it is ours may
+	 * stay, as a child of vfork closes its parent's. */
+	if (gate_is_open(GATE_USED) && !hinted(fd) && fd >= 0)
+		hint_set(fd, 0);
+	r = NEXT(close)(fd);
 	if (path) {
 		int saved = errno;
 
-		sock_closed(&un);
+		sock_closed(&name);
 		errno = saved;
 	}
 	return r;
 }
 
+/* A duplicate is what the original is. */
+static int dup_hint(int from, int to)
+{
+	if (from >= 0 && to >= 0 && from != to)
+		hint_set(to, hint_get(from));
+	return to;
+}
+
+EXPORT int dup(int fd)
+{
+	return dup_hint(fd, NEXT(dup)(fd));
+}
+
+EXPORT int dup2(int fd, int to)
+{
+	return dup_hint(fd, NEXT(dup2)(fd, to));
+}
+
+EXPORT int dup3(int fd, int to, int flags)
+{
+	return dup_hint(fd, NEXT(dup3)(fd, to, flags));
+}
+
 /* --- data: success passes through ---------------------------------------- */
 
-/* A receive failed: once more, or with which errno? True: once more. */
-static bool recv_again(int fd)
+/*
+ * A receive failed. True: try once more, as the error is none to a vsock; then
+ * success must hide it, so errno is what it was before (@saved).
+ */
+static bool recv_again(int fd, int saved)
 {
-	int err;
+	int err = errno;
 
-	if (!gate_is_open(GATE_USED))
+	if ((err != ECONNRESET && err != EINVAL) || !hint_suspect(fd))
 		return false;
-	err = sock_recv_failed(fd, errno);
-	if (err)
-		errno = err;
+	err = sock_recv_failed(fd, err);
+	errno = err ? err : saved;
 	return !err;
 }
 
@@ -391,7 +360,7 @@ static bool recv_odd(int fd, size_t len, int flags, ssize_t *ret)
 	if (len != 0 && !(flags & (MSG_OOB | MSG_ERRQUEUE | MSG_WAITALL)) &&
 	    (len < VSOCK_BUFFER_SIZE || !(hint_get(fd) & HINT_ODD)))
 		return false;
-	if (!gate_is_open(GATE_USED))
+	if (!hinted(fd))
 		return false;
 	r = sock_recv_check(fd, len, flags);
 	*ret = r < 0 ? ret_errno(r) : 0;
@@ -400,32 +369,30 @@ static bool recv_odd(int fd, size_t len, int flags, ssize_t *ret)
 
 EXPORT ssize_t read(int fd, void *buf, size_t n)
 {
+	int saved = errno;
 	ssize_t r = NEXT(read)(fd, buf, n);
 
-	if (r < 0 && (errno == ECONNRESET || errno == EINVAL) && recv_again(fd))
-		return NEXT(read)(fd, buf, n);
-	return r;
+	return r < 0 && recv_again(fd, saved) ? NEXT(read)(fd, buf, n) : r;
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 {
+	int saved = errno;
 	ssize_t r = NEXT(readv)(fd, iov, n);
 
-	if (r < 0 && (errno == ECONNRESET || errno == EINVAL) && recv_again(fd))
-		return NEXT(readv)(fd, iov, n);
-	return r;
+	return r < 0 && recv_again(fd, saved) ? NEXT(readv)(fd, iov, n) : r;
 }
 
 static ssize_t recv_any(int fd, void *buf, size_t n, int flags)
 {
+	int saved = errno;
 	ssize_t r;
 
 	if (recv_odd(fd, n, flags, &r))
 		return r;
 	r = NEXT(recv)(fd, buf, n, flags);
-	if (r < 0 && (errno == ECONNRESET || errno == EINVAL) && recv_again(fd))
-		return NEXT(recv)(fd, buf, n, flags);
-	return r;
+	return r < 0 && recv_again(fd, saved) ? NEXT(recv)(fd, buf, n, flags)
+					      : r;
 }
 
 EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
@@ -433,78 +400,105 @@ EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 	return recv_any(fd, buf, n, flags);
 }
 
-/* Is it ours, so that a receive gives no address? */
-static bool nameless(int fd)
+static ssize_t recvfrom_any(int fd, void *buf, size_t n, int flags,
+			    struct sockaddr *addr, socklen_t *len)
 {
 	struct ident id;
+	socklen_t room;
+	ssize_t r;
+	int bad;
 
-	return hinted(fd) && ident_socket(fd, &id);
+	if (!addr || !hint_suspect(fd) || !ident_socket(fd, &id))
+		return addr ? NEXT(recvfrom)(fd, buf, n, flags, addr, len)
+			    : recv_any(fd, buf, n, flags);
+	/* A connection's receive gives no address. */
+	r = recv_any(fd, buf, n, flags);
+	if (r < 0)
+		return r;
+	bad = user_room(fd, len, &room);
+	if (bad)
+		return ret_errno(bad);
+	*len = 0;
+	return r;
 }
 
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags,
 			struct sockaddr *addr, socklen_t *len)
 {
-	socklen_t room;
-	ssize_t r;
-	int bad;
-
-	if (addr && nameless(fd)) {
-		r = recv_any(fd, buf, n, flags);
-		bad = r < 0 ? 0 : user_room(fd, len, &room);
-		if (r >= 0 && !bad)
-			*len = 0;
-		return bad ? ret_errno(bad) : r;
-	}
-	if (recv_odd(fd, n, flags, &r))
-		return r;
-	r = NEXT(recvfrom)(fd, buf, n, flags, addr, len);
-	if (r < 0 && (errno == ECONNRESET || errno == EINVAL) && recv_again(fd))
-		return NEXT(recvfrom)(fd, buf, n, flags, addr, len);
-	return r;
+	return recvfrom_any(fd, buf, n, flags, addr, len);
 }
 
-static size_t iov_bytes(const struct msghdr *msg)
+static size_t iov_bytes(int fd, const struct msghdr *msg)
 {
-	size_t n = 0;
+	size_t n = 0, size = msg->msg_iovlen * sizeof(*msg->msg_iov);
 
-	for (size_t i = 0; msg->msg_iov && i < msg->msg_iovlen; i++)
+	/* The kernel will refuse it, as it refuses more than UIO_MAXIOV. */
+	if (msg->msg_iovlen > UIO_MAXIOV ||
+	    !user_readable(fd, msg->msg_iov, size))
+		return 1;
+	for (size_t i = 0; i < msg->msg_iovlen; i++)
 		n += msg->msg_iov[i].iov_len;
 	return n;
 }
 
+/* Descriptors that arrived are what they are, whatever their numbers were. */
+static void forget_received(struct msghdr *msg)
+{
+	struct cmsghdr *c;
+	size_t n;
+	int fd;
+
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+		for (size_t i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			hint_set(fd, 0);
+		}
+	}
+}
+
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
+	int saved = errno;
 	void *name = NULL;
 	ssize_t r;
 
-	if (msg && gate_is_open(GATE_USED)) {
-		if (recv_odd(fd, iov_bytes(msg), flags, &r))
+	if (hinted(fd) && user_readable(fd, msg, sizeof(*msg))) {
+		if (recv_odd(fd, iov_bytes(fd, msg), flags, &r)) {
+			if (r == 0)
+				msg->msg_namelen = 0;
+			if (r == 0)
+				msg->msg_controllen = msg->msg_flags = 0;
 			return r;
-		if (msg->msg_name && nameless(fd)) {
-			name = msg->msg_name;
-			msg->msg_name = NULL;
 		}
+		name = msg->msg_name;
+		msg->msg_name = NULL;
 	}
 	r = NEXT(recvmsg)(fd, msg, flags);
-	if (r < 0 && (errno == ECONNRESET || errno == EINVAL) && recv_again(fd))
+	if (r < 0 && recv_again(fd, saved))
 		r = NEXT(recvmsg)(fd, msg, flags);
-	if (name)
+	if (name) {
 		msg->msg_name = name;
-	if (name && r >= 0)
-		msg->msg_namelen = 0;
+		if (r >= 0)
+			msg->msg_namelen = 0;
+	}
+	if (r >= 0 && msg->msg_controllen)
+		forget_received(msg);
 	return r;
 }
 
-/* A send failed: once more, or with which errno? True: once more. */
-static bool send_again(int fd, const struct sockaddr *addr, socklen_t len)
+/* The same for a send, to @addr if that is not NULL. */
+static bool send_again(int fd, const struct sockaddr *addr, socklen_t len,
+		       int saved)
 {
 	int err = errno;
 
-	if (!maybe(fd) || err == EAGAIN || err == EPIPE || err == EINTR)
+	if (err == EAGAIN || err == EPIPE || err == EINTR || !hinted(fd))
 		return false;
 	err = sock_send_failed(fd, err, addr, len);
-	if (err)
-		errno = err;
+	errno = err ? err : saved;
 	return !err;
 }
 
@@ -513,7 +507,7 @@ static bool send_odd(int fd, int flags)
 {
 	struct ident id;
 
-	if (!(flags & MSG_OOB) || !maybe(fd) || !ident_socket(fd, &id))
+	if (!(flags & MSG_OOB) || !hint_suspect(fd) || !ident_socket(fd, &id))
 		return false;
 	errno = EOPNOTSUPP;
 	return true;
@@ -521,171 +515,200 @@ static bool send_odd(int fd, int flags)
 
 EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
+	int saved = errno;
 	ssize_t r;
 
 	if (send_odd(fd, flags))
 		return -1;
 	r = NEXT(send)(fd, buf, n, flags);
-	return r < 0 && send_again(fd, NULL, 0) ? NEXT(send)(fd, buf, n, flags)
-						: r;
+	return r < 0 && send_again(fd, NULL, 0, saved)
+		       ? NEXT(send)(fd, buf, n, flags)
+		       : r;
 }
 
 EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
 		      const struct sockaddr *addr, socklen_t len)
 {
+	int saved = errno;
 	ssize_t r;
 
 	if (send_odd(fd, flags))
 		return -1;
 	r = NEXT(sendto)(fd, buf, n, flags, addr, len);
-	return r < 0 && send_again(fd, addr, len)
+	return r < 0 && send_again(fd, addr, len, saved)
 		       ? NEXT(sendto)(fd, buf, n, flags, addr, len)
 		       : r;
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	int saved = errno;
 	struct msghdr bare;
+	struct ident id;
 	ssize_t r;
 
 	if (send_odd(fd, flags))
 		return -1;
 	/* AF_VSOCK takes any ancillary data, and delivers none. */
-	if (gate_is_open(GATE_USED) && msg && msg->msg_controllen &&
-	    nameless(fd)) {
+	if (hinted(fd) && user_readable(fd, msg, sizeof(*msg)) &&
+	    msg->msg_controllen && ident_socket(fd, &id)) {
 		bare = *msg;
 		bare.msg_control = NULL;
 		bare.msg_controllen = 0;
 		msg = &bare;
 	}
 	r = NEXT(sendmsg)(fd, msg, flags);
-	return r < 0 && send_again(fd, NULL, 0) ? NEXT(sendmsg)(fd, msg, flags)
-						: r;
+	return r < 0 && send_again(fd, NULL, 0, saved)
+		       ? NEXT(sendmsg)(fd, msg, flags)
+		       : r;
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t n)
 {
+	int saved = errno;
 	ssize_t r = NEXT(write)(fd, buf, n);
 
-	return r < 0 && send_again(fd, NULL, 0) ? NEXT(write)(fd, buf, n) : r;
+	return r < 0 && send_again(fd, NULL, 0, saved) ? NEXT(write)(fd, buf, n)
+						       : r;
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 {
+	int saved = errno;
 	ssize_t r = NEXT(writev)(fd, iov, n);
 
-	return r < 0 && send_again(fd, NULL, 0) ? NEXT(writev)(fd, iov, n) : r;
+	return r < 0 && send_again(fd, NULL, 0, saved)
+		       ? NEXT(writev)(fd, iov, n)
+		       : r;
 }
 
 /* --- readiness ----------------------------------------------------------- */
 
-/* The end of a wait matters only to a process that may have to wait again. */
-static uint64_t end_ms(int timeout)
+/* Each wait that is masked to nothing goes on until its end. Before a process
+ * has used AF_VSOCK the clock is not read; a first such wait begins anew. */
+
+static int poll_any(struct pollfd *fds, nfds_t n, int timeout)
 {
-	return timeout > 0 && !gate_is_open(GATE_USED)
-		       ? (uint64_t)timeout * 1000000
-		       : ready_end_ms(timeout);
+	bool used = gate_is_open(GATE_USED);
+	uint64_t end = used ? ready_end_ms(timeout) : 0;
+	int r = NEXT(poll)(fds, n, timeout);
+
+	if (r > 0 && ready_doubt_poll(fds, n))
+		return ret_errno(ready_poll(
+			fds, n, used ? end : ready_end_ms(timeout), NULL));
+	return r;
 }
 
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
-	uint64_t end = end_ms(timeout);
-	int r = NEXT(poll)(fds, n, timeout);
+	return poll_any(fds, n, timeout);
+}
+
+static int ppoll_any(struct pollfd *fds, nfds_t n, const struct timespec *ts,
+		     const sigset_t *mask)
+{
+	bool used = gate_is_open(GATE_USED);
+	uint64_t end = used ? ready_end_ts(ts) : 0;
+	int r = NEXT(ppoll)(fds, n, ts, mask);
 
 	if (r > 0 && ready_doubt_poll(fds, n))
-		return ret_errno(ready_poll(fds, n, end, NULL));
+		return ret_errno(ready_poll(
+			fds, n, used ? end : ready_end_ts(ts), mask));
 	return r;
 }
 
 EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts,
 		 const sigset_t *mask)
 {
-	uint64_t end = gate_is_open(GATE_USED) ? ready_end_ts(ts) : 0;
-	int r = NEXT(ppoll)(fds, n, ts, mask);
-
-	if (r > 0 && ready_doubt_poll(fds, n))
-		return ret_errno(ready_poll(fds, n, end, mask));
-	return r;
+	return ppoll_any(fds, n, ts, mask);
 }
 
-/* What a program asked of select(2), which overwrites it. */
+/* What a program asks of select(2), which overwrites it. */
 struct asked {
-	fd_set in, out, ex;
+	fd_set *in, *out, *ex;
+	fd_set was_in, was_out, was_ex;
 };
 
-static void ask(fd_set *to, const fd_set *from)
+/* Copies the used part: a set is as long as @nfds says. */
+static void copy_set(fd_set *to, const fd_set *from, int nfds)
 {
-	if (from)
-		*to = *from;
+	if (from && to)
+		memcpy(to, from,
+		       ((size_t)nfds + NFDBITS - 1) / NFDBITS *
+			       sizeof(fd_mask));
 }
 
-/* More than an fd_set's worth of descriptors is left as the kernel says it. */
-static bool doubts_select(int nfds, const fd_set *in, const fd_set *out,
-			  const fd_set *ex)
+/* Is there something to doubt? Then keeps the question. More than an fd_set's
+ * worth of descriptors is left as the kernel says it. */
+static bool keep_asked(int nfds, struct asked *a)
 {
-	return gate_is_open(GATE_USED) && nfds <= FD_SETSIZE &&
-	       ready_doubt_select(nfds, in, out, ex);
+	if (!gate_is_open(GATE_USED) || nfds < 0 || nfds > FD_SETSIZE ||
+	    !ready_doubt_select(nfds, a->in, a->out, a->ex))
+		return false;
+	copy_set(&a->was_in, a->in, nfds);
+	copy_set(&a->was_out, a->out, nfds);
+	copy_set(&a->was_ex, a->ex, nfds);
+	return true;
+}
+
+static int answer_again(int nfds, struct asked *a, uint64_t end,
+			const sigset_t *mask)
+{
+	copy_set(a->in, &a->was_in, nfds);
+	copy_set(a->out, &a->was_out, nfds);
+	copy_set(a->ex, &a->was_ex, nfds);
+	return ret_errno(ready_select(nfds, a->in, a->out, a->ex, end, mask));
 }
 
 EXPORT int select(int nfds, fd_set *in, fd_set *out, fd_set *ex,
 		  struct timeval *tv)
 {
+	struct asked a = { .in = in, .out = out, .ex = ex };
 	struct timespec ts;
-	struct asked was;
 	uint64_t end;
 	int r;
 
-	if (!doubts_select(nfds, in, out, ex))
+	if (!keep_asked(nfds, &a))
 		return NEXT(select)(nfds, in, out, ex, tv);
 	if (tv) {
 		ts.tv_sec = tv->tv_sec;
 		ts.tv_nsec = tv->tv_usec * 1000;
 	}
 	end = ready_end_ts(tv ? &ts : NULL);
-	ask(&was.in, in);
-	ask(&was.out, out);
-	ask(&was.ex, ex);
 	r = NEXT(select)(nfds, in, out, ex, tv);
 	if (r <= 0)
 		return r;
-	ask(in, in ? &was.in : NULL);
-	ask(out, out ? &was.out : NULL);
-	ask(ex, ex ? &was.ex : NULL);
-	return ret_errno(ready_select(nfds, in, out, ex, end, NULL));
+	r = answer_again(nfds, &a, end, NULL);
+	if (tv)
+		ready_left(end, tv);
+	return r;
 }
 
 EXPORT int pselect(int nfds, fd_set *in, fd_set *out, fd_set *ex,
 		   const struct timespec *ts, const sigset_t *mask)
 {
-	struct asked was;
+	struct asked a = { .in = in, .out = out, .ex = ex };
 	uint64_t end;
 	int r;
 
-	if (!doubts_select(nfds, in, out, ex))
+	if (!keep_asked(nfds, &a))
 		return NEXT(pselect)(nfds, in, out, ex, ts, mask);
 	end = ready_end_ts(ts);
-	ask(&was.in, in);
-	ask(&was.out, out);
-	ask(&was.ex, ex);
 	r = NEXT(pselect)(nfds, in, out, ex, ts, mask);
-	if (r <= 0)
-		return r;
-	ask(in, in ? &was.in : NULL);
-	ask(out, out ? &was.out : NULL);
-	ask(ex, ex ? &was.ex : NULL);
-	return ret_errno(ready_select(nfds, in, out, ex, end, mask));
+	return r <= 0 ? r : answer_again(nfds, &a, end, mask);
 }
 
 EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	int r = NEXT(epoll_ctl)(epfd, op, fd, ev);
 	struct epmap_entry e = { .epfd = epfd, .fd = fd };
+	struct ident id;
 
-	if (r < 0 || !hinted(fd))
+	if (r < 0 || !gate_is_open(GATE_USED) || !hint_suspect(fd))
 		return r;
 	if (op == EPOLL_CTL_DEL) {
 		epmap_remove(epfd, fd);
-	} else {
+	} else if (hinted(fd) || ident(fd, &id)) {
 		e.events = ev->events;
 		e.data = ev->data.u64;
 		epmap_set(&e);
@@ -695,43 +718,50 @@ EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 
 EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int max, int timeout)
 {
-	uint64_t end = end_ms(timeout);
-	int r;
+	bool used = gate_is_open(GATE_USED);
+	uint64_t end = used ? ready_end_ms(timeout) : 0;
+	int r = 0;
 
-	if (gate_is_open(GATE_FAILED) && max > 0)
-		return ret_errno(ready_epoll(epfd, ev, max, 0, end, NULL));
-	r = NEXT(epoll_wait)(epfd, ev, max, timeout);
-	if (r > 0 && ready_doubt_epoll(ev, r))
-		return ret_errno(ready_epoll(epfd, ev, max, r, end, NULL));
-	return r;
+	/* With connects pending, the wait is cut into pieces. */
+	if (!gate_is_open(GATE_FAILED) || max <= 0) {
+		r = NEXT(epoll_wait)(epfd, ev, max, timeout);
+		if (r <= 0 || !ready_doubt_epoll(epfd, ev, r))
+			return r;
+	}
+	return ret_errno(ready_epoll(epfd, ev, max, r,
+				     used ? end : ready_end_ms(timeout), NULL));
 }
 
 EXPORT int epoll_pwait(int epfd, struct epoll_event *ev, int max, int timeout,
 		       const sigset_t *mask)
 {
-	uint64_t end = end_ms(timeout);
-	int r;
+	bool used = gate_is_open(GATE_USED);
+	uint64_t end = used ? ready_end_ms(timeout) : 0;
+	int r = 0;
 
-	if (gate_is_open(GATE_FAILED) && max > 0)
-		return ret_errno(ready_epoll(epfd, ev, max, 0, end, mask));
-	r = NEXT(epoll_pwait)(epfd, ev, max, timeout, mask);
-	if (r > 0 && ready_doubt_epoll(ev, r))
-		return ret_errno(ready_epoll(epfd, ev, max, r, end, mask));
-	return r;
+	if (!gate_is_open(GATE_FAILED) || max <= 0) {
+		r = NEXT(epoll_pwait)(epfd, ev, max, timeout, mask);
+		if (r <= 0 || !ready_doubt_epoll(epfd, ev, r))
+			return r;
+	}
+	return ret_errno(ready_epoll(epfd, ev, max, r,
+				     used ? end : ready_end_ms(timeout), mask));
 }
 
 EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int max,
 			const struct timespec *ts, const sigset_t *mask)
 {
-	uint64_t end = gate_is_open(GATE_USED) ? ready_end_ts(ts) : 0;
-	int r;
+	bool used = gate_is_open(GATE_USED);
+	uint64_t end = used ? ready_end_ts(ts) : 0;
+	int r = 0;
 
-	if (gate_is_open(GATE_FAILED) && max > 0)
-		return ret_errno(ready_epoll(epfd, ev, max, 0, end, mask));
-	r = NEXT(epoll_pwait2)(epfd, ev, max, ts, mask);
-	if (r > 0 && ready_doubt_epoll(ev, r))
-		return ret_errno(ready_epoll(epfd, ev, max, r, end, mask));
-	return r;
+	if (!gate_is_open(GATE_FAILED) || max <= 0) {
+		r = NEXT(epoll_pwait2)(epfd, ev, max, ts, mask);
+		if (r <= 0 || !ready_doubt_epoll(epfd, ev, r))
+			return r;
+	}
+	return ret_errno(ready_epoll(epfd, ev, max, r,
+				     used ? end : ready_end_ts(ts), mask));
 }
 
 /* --- /dev/vsock ---------------------------------------------------------- */
@@ -818,4 +848,80 @@ EXPORT FILE *fopen(const char *path, const char *mode)
 EXPORT FILE *fopen64(const char *path, const char *mode)
 {
 	return dev_is_path(path) ? dev_stream(mode) : NEXT(fopen64)(path, mode);
+}
+
+/* --- what a fortified program calls instead ------------------------------ */
+
+/* libc's own ends the program if @room is too small for what was asked. */
+
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags,
+		       struct sockaddr *addr, socklen_t *len);
+int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
+		const sigset_t *mask, size_t room);
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int dir, const char *path, int flags);
+int __openat64_2(int dir, const char *path, int flags);
+
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
+{
+	int saved = errno;
+	ssize_t r = NEXT(__read_chk)(fd, buf, n, room);
+
+	return r < 0 && recv_again(fd, saved) ? NEXT(read)(fd, buf, n) : r;
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
+{
+	return n > room ? NEXT(__recv_chk)(fd, buf, n, room, flags)
+			: recv_any(fd, buf, n, flags);
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room,
+			      int flags, struct sockaddr *addr, socklen_t *len)
+{
+	return n > room ? NEXT(__recvfrom_chk)(fd, buf, n, room, flags, addr,
+					       len)
+			: recvfrom_any(fd, buf, n, flags, addr, len);
+}
+
+EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
+{
+	return room / sizeof(*fds) < n ? NEXT(__poll_chk)(fds, n, timeout, room)
+				       : poll_any(fds, n, timeout);
+}
+
+EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
+		       const sigset_t *mask, size_t room)
+{
+	return room / sizeof(*fds) < n
+		       ? NEXT(__ppoll_chk)(fds, n, ts, mask, room)
+		       : ppoll_any(fds, n, ts, mask);
+}
+
+EXPORT int __open_2(const char *path, int flags)
+{
+	return dev_is_path(path) ? ret_errno(dev_open(flags))
+				 : NEXT(__open_2)(path, flags);
+}
+
+EXPORT int __open64_2(const char *path, int flags)
+{
+	return dev_is_path(path) ? ret_errno(dev_open(flags))
+				 : NEXT(__open64_2)(path, flags);
+}
+
+EXPORT int __openat_2(int dir, const char *path, int flags)
+{
+	return dev_is_path(path) ? ret_errno(dev_open(flags))
+				 : NEXT(__openat_2)(dir, path, flags);
+}
+
+EXPORT int __openat64_2(int dir, const char *path, int flags)
+{
+	return dev_is_path(path) ? ret_errno(dev_open(flags))
+				 : NEXT(__openat64_2)(dir, path, flags);
 }

@@ -43,9 +43,16 @@ static void complain(struct machine *m)
 		conf_complain("VSOCKSHIM_DIR", m->dir, strerrordesc_np(-why));
 }
 
+/* As ident(), for calls that only a socket answers. 0, or what to return. */
+static int ident_or(int fd, struct ident *id)
+{
+	if (!ident(fd, id))
+		return SOCK_FOREIGN;
+	return id->tag & TAG_DEVICE ? -ENOTSOCK : 0;
+}
+
 int sock_socket(int type, int protocol)
 {
-	const struct ident fresh = { 0 };
 	struct machine *m;
 	int fd, r;
 
@@ -69,10 +76,13 @@ int sock_socket(int type, int protocol)
 	fd = sys->socket(AF_UNIX, type, 0);
 	if (fd < 0)
 		return fd;
-	r = ident_write(fd, &fresh);
+	r = ident_write(fd, 0);
 	if (r < 0) {
 		sys->close(fd);
-		return r;
+		conf_complain("socket", "AF_VSOCK",
+			      "needs a kernel that keeps SO_MAX_PACING_RATE on "
+			      "AF_UNIX sockets");
+		return -EAFNOSUPPORT;
 	}
 	gate_open(GATE_USED);
 	hint_set(fd, HINT_OURS | HINT_MADE | HINT_FRESH);
@@ -129,9 +139,9 @@ int sock_bind(int fd, const void *addr, socklen_t len)
 	struct ident id;
 	int r;
 
-	if (!ident_socket(fd, &id))
-		return SOCK_FOREIGN;
-	r = copy_addr(fd, addr, len, &vm);
+	r = ident_or(fd, &id);
+	if (r == 0)
+		r = copy_addr(fd, addr, len, &vm);
 	if (r == 0)
 		r = addr_check(&vm, len);
 	if (r < 0)
@@ -146,30 +156,37 @@ int sock_bind(int fd, const void *addr, socklen_t len)
 	if (r < 0)
 		return r;
 	hint_add(fd, HINT_PATH);
-	id.tag |= TAG_NAMED;
-	return ident_write(fd, &id);
+	return ident_change(fd, 0, TAG_NAMED, 0);
 }
 
 int sock_listen(int fd, int backlog)
 {
 	struct machine *m = conf_machine();
 	struct vaddr want = { .cid = VMADDR_CID_ANY };
+	struct sockaddr_un un;
 	struct ident id;
 	int r;
 
-	if (!ident_socket(fd, &id))
-		return SOCK_FOREIGN;
-	if (!m || !(id.tag & TAG_PORT) ||
-	    id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_NAMED))
-		return -EINVAL;
-	want.port = id.port;
-	r = bind_path(m, fd, &want);
+	r = ident_or(fd, &id);
 	if (r < 0)
+		return r;
+	/* SS_UNCONNECTED only; and what has the name of a client cannot be
+	 * reached any more. */
+	if (!m || id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING) ||
+	    ident_name(fd, &un).kind == NAME_AUTO)
 		return -EINVAL;
-	hint_add(fd, HINT_PATH);
-	id.tag |= TAG_NAMED;
-	ident_write(fd, &id);
-	return sys->listen(fd, backlog);
+	if (id.tag & TAG_PORT && !(id.tag & TAG_NAMED)) {
+		want.port = id.port;
+		r = bind_path(m, fd, &want);
+		if (r < 0)
+			return -EINVAL;
+		hint_add(fd, HINT_PATH);
+		ident_change(fd, 0, TAG_NAMED, 0);
+	}
+	r = sys->listen(fd, backlog);
+	if (r == 0)
+		hint_set(fd, hint_get(fd) & ~(unsigned int)HINT_FRESH);
+	return r;
 }
 
 void sock_window(int fd, uint64_t size)
@@ -184,18 +201,25 @@ void sock_window(int fd, uint64_t size)
 		sys->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v));
 }
 
-uint64_t sock_window_size(int sndbuf)
+void sock_record(int fd, const struct ident *id, struct vsock_rec *rec)
 {
-	return (uint64_t)sndbuf - 32;
-}
+	int sndbuf;
+	socklen_t len = sizeof(sndbuf);
 
-/* The key costs a system call, the table a lock: without records, neither. */
-static void record_of(int fd, struct vsock_rec *rec)
-{
-	if (gate_is_open(GATE_RECORD))
-		vsock_table_get(ident_key(fd), rec);
-	else
-		*rec = vsock_table_default;
+	*rec = vsock_table_default;
+	/* The key costs a system call, the table a lock: without records,
+	 * neither. */
+	if (gate_is_open(GATE_RECORD) && vsock_table_get(ident_key(fd), rec))
+		return;
+	/* What another process set is in the socket itself. */
+	if (!(id->tag & TAG_SIZED) ||
+	    sys->getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) < 0)
+		return;
+	rec->buffer_size = (uint64_t)sndbuf - 32; /* as sock_window() set it */
+	if (rec->buffer_max < rec->buffer_size)
+		rec->buffer_max = rec->buffer_size;
+	if (rec->buffer_min > rec->buffer_size)
+		rec->buffer_min = rec->buffer_size;
 }
 
 /* Sits out a connect that nobody answers: -ETIMEDOUT, or -EINTR. */
@@ -236,16 +260,16 @@ static int connect_again(int fd, struct ident *id, bool nonblock)
 	int r;
 
 	if (id->tag & TAG_PENDING && !pending_waits(fd)) {
-		id->tag &= ~TAG_PENDING;
+		id->tag &= ~(unsigned int)TAG_PENDING;
+		ident_change(fd, TAG_PENDING, 0, 0);
 		return 0;
 	}
 	if (nonblock)
 		return -EALREADY;
-	record_of(fd, &rec);
+	sock_record(fd, id, &rec);
 	r = id->tag & TAG_ERR ? -pending_error(id->tag)
 			      : wait_in_vain(&rec.connect_timeout);
-	id->tag &= ~(TAG_FAILED | TAG_PENDING | TAG_ERR);
-	ident_write(fd, id);
+	ident_change(fd, TAG_FAILED | TAG_PENDING | TAG_ERR, 0, 0);
 	return r;
 }
 
@@ -292,18 +316,17 @@ static unsigned int dialled_tag(uint32_t cid)
 }
 
 /* Connected: the window, and what names cannot tell. */
-static void connected(int fd, const struct ident *was, const struct rdv_dial *d)
+static void connected(int fd, const struct ident *id, const struct rdv_dial *d)
 {
 	static const struct sockaddr_vm zero = { .svm_family = 0 };
-	struct ident id = *was;
+	unsigned int clear = id->tag & TAG_ERR, set = 0;
 	struct vsock_rec rec;
 
-	id.tag &= ~TAG_ERR;
 	if (d->self.kind == NAME_PATH || d->self.dialled != d->to.svm_cid)
-		id.tag |= dialled_tag(d->to.svm_cid);
-	if (id.tag != was->tag)
-		ident_write(fd, &id);
-	record_of(fd, &rec);
+		set = dialled_tag(d->to.svm_cid);
+	if (clear || set)
+		ident_change(fd, clear, set, 0);
+	sock_record(fd, id, &rec);
 	if (d->to.svm_reserved1 || d->to.svm_flags ||
 	    memcmp(d->to.svm_zero, zero.svm_zero, sizeof(zero.svm_zero)) != 0) {
 		rec.key = ident_key(fd);
@@ -318,32 +341,29 @@ static void connected(int fd, const struct ident *was, const struct rdv_dial *d)
 }
 
 /* No answer, or RST: where the socket stands, and what connect(2) returns. */
-static int not_connected(int fd, const struct ident *was,
+static int not_connected(int fd, const struct ident *id,
 			 const struct rdv_dial *d, int r)
 {
-	struct ident id = *was;
+	unsigned int set = 0;
 	struct vsock_rec rec;
 
-	id.tag &= ~TAG_ERR;
-	if (d->self.kind != NAME_NONE) {
-		id.tag |= TAG_NAMED;
-	} else if (d->port != VMADDR_PORT_ANY) {
-		id.tag |= TAG_PORT;
-		id.port = d->port;
-	}
-	record_of(fd, &rec);
+	if (d->self.kind != NAME_NONE)
+		set |= TAG_NAMED;
+	else if (d->port != VMADDR_PORT_ANY)
+		set |= TAG_PORT;
+	sock_record(fd, id, &rec);
 	if (r == -ETIMEDOUT && d->nonblock) {
-		id.tag |= pending_add(fd, &rec.connect_timeout) ? TAG_PENDING
-								: TAG_ETIMEDOUT;
+		set |= pending_add(fd, &rec.connect_timeout) ? TAG_PENDING
+							     : TAG_ETIMEDOUT;
 		r = -EINPROGRESS;
 	} else if (r == -ETIMEDOUT) {
 		r = wait_in_vain(&rec.connect_timeout);
 	} else if ((r == -ECONNRESET || r == -EPROTO) && d->nonblock) {
-		id.tag |= TAG_FAILED |
-			  (r == -EPROTO ? TAG_EPROTO : TAG_ECONNRESET);
+		set |= TAG_FAILED |
+		       (r == -EPROTO ? TAG_EPROTO : TAG_ECONNRESET);
 		r = -EINPROGRESS;
 	}
-	ident_write(fd, &id);
+	ident_change(fd, TAG_ERR, set, d->port);
 	if (r == -EINPROGRESS) {
 		gate_open(GATE_FAILED | GATE_ODD);
 		hint_add(fd, HINT_ODD);
@@ -359,9 +379,9 @@ int sock_connect(int fd, const void *addr, socklen_t len)
 	struct ident id;
 	int r;
 
-	if (!ident_socket(fd, &id))
-		return SOCK_FOREIGN;
-	r = copy_addr(fd, addr, len, &d.to);
+	r = ident_or(fd, &id);
+	if (r == 0)
+		r = copy_addr(fd, addr, len, &d.to);
 	if (r < 0)
 		return r;
 	d.nonblock = sys->fcntl(fd, F_GETFL, 0) & O_NONBLOCK;
@@ -452,8 +472,9 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 		   socklen_t len, struct sockaddr_vm *ret)
 {
 	struct name own = { .kind = NAME_PATH, .bound = VMADDR_CID_ANY };
-	struct vsock_rec rec = { .buffer_size = VSOCK_BUFFER_SIZE };
-	struct ident id = { .tag = TAG_ACCEPTED };
+	struct vsock_rec rec = vsock_table_default;
+	unsigned int tag = TAG_ACCEPTED;
+	struct ident from;
 	struct name peer = name_decode(un, len);
 	unsigned int hints = hint_get(listener);
 	struct sockaddr_vm local;
@@ -470,18 +491,19 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 		own = ident_name(fd, &own_un);
 	if (own.kind != NAME_PATH)
 		return false;
-	id.tag |= dialled_of(&own, &peer);
-	if (id.tag != TAG_ACCEPTED)
-		ident_write(fd, &id);
-	accepted_ends(id.tag, &own, &peer, &local, ret);
-	if (gate_is_open(GATE_RECORD) &&
-	    vsock_table_get(ident_key(listener), &rec)) {
-		/* What is inherited: sizes and timeout, nothing else. */
+	tag |= dialled_of(&own, &peer);
+	/* Inherited are sizes and timeout, nothing else. */
+	if (gate_is_open(GATE_RECORD) && ident(listener, &from)) {
+		sock_record(listener, &from, &rec);
 		rec.key = ident_key(fd);
 		rec.sndbuf = 0;
 		rec.zerocopy = rec.has_peer = false;
 		vsock_table_put(&rec);
+		tag |= from.tag & TAG_SIZED;
 	}
+	if (tag != TAG_ACCEPTED)
+		ident_write(fd, tag);
+	accepted_ends(tag, &own, &peer, &local, ret);
 	sock_window(fd, rec.buffer_size);
 	gate_open(GATE_USED);
 	hint_set(fd, HINT_OURS);
@@ -511,11 +533,11 @@ int sock_name(int fd, bool want_peer, struct sockaddr_vm *ret)
 	struct name own, peer;
 	struct ident id;
 	socklen_t len;
+	int r;
 
-	if (!ident(fd, &id))
-		return SOCK_FOREIGN;
-	if (id.tag & TAG_DEVICE)
-		return -ENOTSOCK;
+	r = ident_or(fd, &id);
+	if (r < 0)
+		return r;
 	own = ident_name(fd, &own_un);
 	if (want_peer && (id.tag & TAG_SHUT || !ident_connected(fd)))
 		return -ENOTCONN;
@@ -541,7 +563,7 @@ int sock_name(int fd, bool want_peer, struct sockaddr_vm *ret)
 static void drain(int fd)
 {
 	int saved = errno;
-	char buf[4096];
+	char buf[256];
 
 	while (NEXT(recv)(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
 		;
@@ -551,9 +573,10 @@ static void drain(int fd)
 int sock_shutdown(int fd, int how)
 {
 	struct ident id;
+	int r = ident_or(fd, &id);
 
-	if (!ident_socket(fd, &id))
-		return SOCK_FOREIGN;
+	if (r < 0)
+		return r;
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
 		return -EINVAL;
 	if (!(id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING)) &&
@@ -561,8 +584,7 @@ int sock_shutdown(int fd, int how)
 		return -ENOTCONN;
 	if (NEXT(shutdown)(fd, how) < 0)
 		return -errno;
-	id.tag |= (unsigned int)how + 1;
-	ident_write(fd, &id);
+	ident_change(fd, 0, (unsigned int)how + 1, 0);
 	if (how != SHUT_WR)
 		drain(fd);
 	gate_open(GATE_ODD);
@@ -570,20 +592,21 @@ int sock_shutdown(int fd, int how)
 	return 0;
 }
 
-bool sock_closing(int fd, struct sockaddr_un *un)
+bool sock_closing(int fd, struct name *ret)
 {
+	struct sockaddr_un un;
 	struct ident id;
-	bool path;
 
 	if (gate_is_open(GATE_RECORD))
 		vsock_table_closed(ident_key(fd));
-	if (!(hint_get(fd) & HINT_PATH) || !ident_socket(fd, &id))
+	if (!(hint_get(fd) & HINT_PATH) || !ident(fd, &id) ||
+	    id.tag & TAG_ACCEPTED)
 		return false;
-	path = !(id.tag & TAG_ACCEPTED) && ident_name(fd, un).kind == NAME_PATH;
-	return path;
+	*ret = ident_name(fd, &un);
+	return ret->kind == NAME_PATH;
 }
 
-void sock_closed(const struct sockaddr_un *un)
+void sock_closed(const struct name *name)
 {
 	struct machine *m = conf_machine();
 	sigset_t all, old;
@@ -592,7 +615,7 @@ void sock_closed(const struct sockaddr_un *un)
 		return;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &old);
-	rdv_release(m, un);
+	rdv_release(m, name);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -624,7 +647,7 @@ int sock_recv_check(int fd, size_t len, int flags)
 		return -EOPNOTSUPP;
 	if (len == 0 || id.tag & TAG_SHUT_RD)
 		return 1;
-	record_of(fd, &rec);
+	sock_record(fd, &id, &rec);
 	if (len < rec.buffer_size)
 		return 0;
 	/* More than ever is queued: vsock_stream_rcvhiwat() */
@@ -637,21 +660,18 @@ int sock_recv_check(int fd, size_t len, int flags)
 int sock_error(int fd)
 {
 	struct ident id;
-	int err;
 
 	if (!ident_socket(fd, &id))
 		return 0;
 	if (id.tag & TAG_PENDING && !pending_waits(fd)) {
-		ident(fd, &id); /* its time came: pending_expire() wrote */
-		if (id.tag & TAG_PENDING)
-			id.tag = (id.tag & ~TAG_PENDING) | TAG_ETIMEDOUT;
+		/* Its time came; if not here, then where it was begun. */
+		ident_change(fd, TAG_PENDING, TAG_ETIMEDOUT, 0);
+		ident(fd, &id);
 	}
 	if (!(id.tag & TAG_ERR))
 		return 0;
-	err = pending_error(id.tag);
-	id.tag &= ~TAG_ERR;
-	ident_write(fd, &id);
-	return err;
+	ident_change(fd, TAG_ERR, 0, 0);
+	return pending_error(id.tag);
 }
 
 /* The peer is gone, and all that it sent has been read: sk is not ESTABLISHED

@@ -9,6 +9,7 @@
 
 #include "core/addr.h"
 #include "ident.h"
+#include "vsock_table.h"
 
 #include <sys/un.h>
 
@@ -18,7 +19,7 @@
 int sock_socket(int type, int protocol);
 /* bind(2): vsock_bind() */
 int sock_bind(int fd, const void *addr, socklen_t len);
-/* listen(2), after the kernel's EINVAL: it may be bound to a port only */
+/* listen(2): vsock_listen() */
 int sock_listen(int fd, int backlog);
 /* connect(2): vsock_connect() */
 int sock_connect(int fd, const void *addr, socklen_t len);
@@ -41,8 +42,8 @@ int sock_shutdown(int fd, int how);
  * close(2): before it, sock_closing() says whether a path is to be looked at
  * afterwards, by sock_closed().
  */
-bool sock_closing(int fd, struct sockaddr_un *un);
-void sock_closed(const struct sockaddr_un *un);
+bool sock_closing(int fd, struct name *ret);
+void sock_closed(const struct name *name);
 
 /*
  * What a receive that failed with @err should do: 0 for trying once more, else
@@ -69,7 +70,9 @@ int sock_error(int fd);
 
 /* SO_SNDBUF, so that a sender's window is exactly @size bytes. */
 void sock_window(int fd, uint64_t size);
-/* And back, from what SO_SNDBUF reads then. */
-uint64_t sock_window_size(int sndbuf);
+
+/* The option values of @fd: of its record, or what the socket tells itself.
+ * The key is for the caller to set. */
+void sock_record(int fd, const struct ident *id, struct vsock_rec *rec);
 
 #endif

@@ -3,7 +3,7 @@
  * Memory that a program hands in. A pointer that does not hold is EFAULT to
  * the program, as from the kernel, and not a crash in our code: the kernel is
  * asked, by calls on the program's own socket @fd that can only fail or be
- * overwritten. It is asked once per page, not per call.
+ * overwritten; not about the callers' stack frames.
  */
 #ifndef USER_H
 #define USER_H

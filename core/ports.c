@@ -4,9 +4,9 @@
  *
  * Theory of operation. The file is created at its full size, with blocks
  * behind every byte, before anybody maps it, so that no access can raise
- * SIGBUS (1). It is written by one write(2) under the lock, and the size grows
- * behind the content: whoever sees the full size sees the rest (2). Nobody
- * truncates or unlinks the file while the machine exists (3).
+ * SIGBUS (1). It is written under the lock, and the size grows behind the
+ * content: whoever sees the full size sees the rest (2). Nobody truncates or
+ * unlinks the file while the machine exists (3).
  */
 #include "core/ports.h"
 
@@ -15,19 +15,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #define MAGIC UINT64_C(0x31736b636f737633) /* "3vsocks1" */
-#define BITS  65536u
+#define MARKS 16384u
 #define SLOTS 4096u
 
 struct ports {
-	uint64_t magic;
+	uint64_t magic; /* the first four as in init() */
 	uint64_t id;
 	uint32_t first; /* what the counter began with */
 	uint32_t next;	/* the next candidate */
-	uint8_t marks[BITS / 8];
+	int64_t sweep;
+	uint8_t marks[MARKS];	 /* counters; a full one stays so */
 	uint64_t dialled[SLOTS]; /* port, DIALLED_* */
 };
 
@@ -59,14 +60,23 @@ void ports_unlock(const struct sys *sys, int fd)
 	sys->close(fd);
 }
 
-int ports_lock(const struct sys *sys, const char *dir)
+/* The longest that rdv.c spells: it fits a sun_path but for the name. */
+#define PATH_SIZE 160
+
+static int open_ports(const struct sys *sys, const char *dir, int flags,
+		      mode_t mode)
 {
-	char path[PATH_MAX];
-	int fd, r;
+	char path[PATH_SIZE];
 
 	if (!util_join(path, sizeof(path), dir, "/ports"))
 		return -ENAMETOOLONG;
-	fd = sys->open(path, O_RDWR | O_CLOEXEC, 0);
+	return sys->open(path, flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, mode);
+}
+
+int ports_lock(const struct sys *sys, const char *dir)
+{
+	int r, fd = open_ports(sys, dir, 0, 0);
+
 	if (fd < 0)
 		return fd;
 	r = lock(sys, fd);
@@ -77,53 +87,77 @@ int ports_lock(const struct sys *sys, const char *dir)
 	return fd;
 }
 
-/* Holds the lock. */
-static int init(const struct sys *sys, int fd)
+static int write_all(const struct sys *sys, int fd, const void *buf, size_t n)
 {
-	struct ports fresh = { .magic = MAGIC };
-	const char *p = (const char *)&fresh;
-	size_t done = 0;
-	ssize_t n;
-	int r;
+	const char *p = buf;
+	ssize_t m;
 
-	r = sys->random(&fresh.id, sizeof(fresh.id));
-	if (r < 0)
-		return r;
-	r = sys->random(&fresh.first, sizeof(fresh.first));
-	if (r < 0)
-		return r;
-	if (fresh.first <= ADDR_LAST_RESERVED || fresh.first == VMADDR_PORT_ANY)
-		fresh.first = ADDR_LAST_RESERVED + 1;
-	fresh.next = fresh.first;
-	while (done < sizeof(fresh)) {
-		n = sys->write(fd, p + done, sizeof(fresh) - done);
-		if (n < 0)
-			return (int)n;
-		done += (size_t)n;
+	for (; n; p += m, n -= (size_t)m) {
+		m = sys->write(fd, p, n);
+		if (m <= 0)
+			return m < 0 ? (int)m : -EIO;
 	}
 	return 0;
 }
 
-int ports_map(const struct sys *sys, const char *path, mode_t mode,
-	      struct ports **ret)
+/* Holds the lock. In pieces: our caller may have a small stack. */
+static int init(const struct sys *sys, int fd)
+{
+	struct {
+		uint64_t magic, id;
+		uint32_t first, next;
+	} head = { .magic = MAGIC };
+	static const char zeros[4096];
+	size_t n = sizeof(struct ports) - sizeof(head);
+	off_t start;
+	int r;
+
+	r = sys->random(&head.id, sizeof(head.id));
+	if (r < 0)
+		return r;
+	r = sys->random(&head.first, sizeof(head.first));
+	if (r < 0)
+		return r;
+	if (head.first <= ADDR_LAST_RESERVED || head.first == VMADDR_PORT_ANY)
+		head.first = ADDR_LAST_RESERVED + 1;
+	head.next = head.first;
+	start = sys->lseek(fd, 0, SEEK_SET);
+	if (start < 0)
+		return (int)start;
+	r = write_all(sys, fd, &head, sizeof(head));
+	for (; r == 0 && n > sizeof(zeros); n -= sizeof(zeros))
+		r = write_all(sys, fd, zeros, sizeof(zeros));
+	return r < 0 ? r : write_all(sys, fd, zeros, n);
+}
+
+static bool is_whole(const struct stat *st)
+{
+	return (size_t)st->st_size >= sizeof(struct ports);
+}
+
+int ports_map(const struct sys *sys, const char *dir, mode_t mode,
+	      bool (*trusted)(const struct stat *st, const void *arg),
+	      const void *arg, struct ports **ret)
 {
 	struct stat st;
 	struct ports *p;
 	void *addr;
 	int fd, r;
 
-	fd = sys->open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode);
+	fd = open_ports(sys, dir, O_CREAT, mode);
 	if (fd < 0)
 		return fd;
 	r = sys->fstat(fd, &st);
-	if (r == 0 && (size_t)st.st_size < sizeof(*p)) {
+	if (r == 0 && (!S_ISREG(st.st_mode) || !trusted(&st, arg)))
+		r = -EPERM;
+	if (r == 0 && !is_whole(&st)) {
 		r = lock(sys, fd);
 		if (r < 0)
 			goto out;
 		r = sys->fstat(fd, &st);
-		if (r == 0 && (size_t)st.st_size < sizeof(*p)) {
+		if (r == 0 && !is_whole(&st)) {
 			/* umask may have taken what a shared directory needs */
-			sys->chmod(path, mode);
+			sys->fchmod(fd, mode);
 			r = init(sys, fd);
 		}
 		sys->flock(fd, LOCK_UN);
@@ -174,19 +208,34 @@ bool ports_issued(const struct ports *p, uint32_t port)
 	return first == ADDR_LAST_RESERVED + 1 || port - first < next - first;
 }
 
+/* Holds the lock; readers do not. */
+static void count(struct ports *p, uint32_t port, int by)
+{
+	uint8_t *mark = &p->marks[port % MARKS];
+	uint8_t v = __atomic_load_n(mark, __ATOMIC_RELAXED);
+
+	if (v != UINT8_MAX && (v || by > 0))
+		__atomic_store_n(mark, (uint8_t)(v + by), __ATOMIC_SEQ_CST);
+}
+
 void ports_mark(struct ports *p, uint32_t port)
 {
-	port %= BITS;
-	__atomic_or_fetch(&p->marks[port / 8], (uint8_t)(1u << port % 8),
-			  __ATOMIC_SEQ_CST);
+	count(p, port, 1);
+}
+
+void ports_unmark(struct ports *p, uint32_t port)
+{
+	count(p, port, -1);
 }
 
 bool ports_marked(const struct ports *p, uint32_t port)
 {
-	port %= BITS;
-	return __atomic_load_n(&p->marks[port / 8], __ATOMIC_SEQ_CST) >>
-		       port % 8 &
-	       1;
+	return __atomic_load_n(&p->marks[port % MARKS], __ATOMIC_SEQ_CST);
+}
+
+int64_t *ports_sweep(struct ports *p)
+{
+	return &p->sweep;
 }
 
 void ports_set_dialled(struct ports *p, uint32_t port, bool renamed,

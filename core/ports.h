@@ -17,11 +17,13 @@
 struct ports;
 
 /*
- * Opens @path (created with @mode) and maps it. 0, or -errno. The mapping
- * lasts as long as the process; no descriptor stays open.
+ * Opens @dir/ports (created with @mode) and maps it. @trusted says of an owner
+ * whether the file may be his. 0, or -errno. The mapping lasts as long as the
+ * process; no descriptor stays open.
  */
-int ports_map(const struct sys *sys, const char *path, mode_t mode,
-	      struct ports **ret);
+int ports_map(const struct sys *sys, const char *dir, mode_t mode,
+	      bool (*trusted)(const struct stat *st, const void *arg),
+	      const void *arg, struct ports **ret);
 
 /* A random number that tells this machine's directory from any other. */
 uint64_t ports_id(const struct ports *p);
@@ -33,12 +35,16 @@ uint32_t ports_next(struct ports *p);
 bool ports_issued(const struct ports *p, uint32_t port);
 
 /*
- * A port that bind(2) names is marked before its socket is bound; a port
- * without a mark has no path. Marks stay, and ports share them: a mark is a
- * reason to look, not an answer.
+ * A port is marked before a path for it appears, and unmarked when the path
+ * goes, both under the lock; a port without a mark has no path. Ports share
+ * marks: a mark is a reason to look, not an answer.
  */
 void ports_mark(struct ports *p, uint32_t port);
+void ports_unmark(struct ports *p, uint32_t port);
 bool ports_marked(const struct ports *p, uint32_t port);
+
+/* Where the sweep of stale paths goes on: an offset in the directory. */
+int64_t *ports_sweep(struct ports *p);
 
 /*
  * What a client on this machine dialled, where its name does not tell: it was

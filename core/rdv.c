@@ -11,9 +11,10 @@
  * 1. A path is bound or unlinked only under the machine's lock.
  * 2. A path is unlinked only after a probe, under the same lock, found it
  *    stale. So no live socket ever loses its path.
- * 3. A port's mark is set before its path appears.
- * 4. Nothing is bound for a destination that was not seen to exist: a client
- *    carries what it dialled in its name, and a socket gets a name once.
+ * 3. A port's mark is set before its path appears, and goes after it.
+ * 4. A client is named for a destination only after that was seen to exist, now
+ *    or by the connect before: its name carries what it dialled, and a socket
+ *    gets a name once.
  */
 #include "core/rdv.h"
 
@@ -22,9 +23,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/file.h>
 #include <sys/time.h>
+#include <unistd.h>
+
+/* So many paths does a bind look after. */
+#define SWEEP 8
 
 /*
  * How the directory is spelled in a sun_path: as it is, or if it is too long
@@ -72,14 +76,16 @@ static socklen_t path_addr(const struct place *p, uint32_t cid, uint32_t port,
 			   1);
 }
 
-/* "<dir>/<cid>" */
-static bool machine_dir(const struct machine *m, uint32_t cid, char *buf,
-			size_t size)
+/* "<prefix>/<cid>" fits where "<prefix>/<cid>/<port>@<cid>.vsock" does. */
+#define DIR_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
+
+static void machine_dir(const struct place *p, uint32_t cid,
+			char buf[static DIR_SIZE])
 {
 	char tail[1 + ADDR_U32_MAX + 1] = "/";
 
 	*addr_put_u32(tail + 1, cid) = '\0';
-	return util_join(buf, size, m->dir, tail);
+	util_join(buf, DIR_SIZE, p->prefix, tail);
 }
 
 static const char *dir_objection(const struct machine *m, const struct stat *st)
@@ -96,11 +102,52 @@ static const char *dir_objection(const struct machine *m, const struct stat *st)
 	return NULL;
 }
 
+/*
+ * In a directory that everybody may write to, what is found is only as good as
+ * its owner: the user, root, or whoever opened the directory to all.
+ */
+static bool trusted(const struct stat *st, const void *arg)
+{
+	const struct machine *m = arg;
+
+	return m->share != 077 || st->st_uid == 0 || st->st_uid == m->owner ||
+	       st->st_uid == m->sys->geteuid();
+}
+
+/* Makes "<dir>/<cid>", and maps its ports. */
+static int open_own(struct machine *m, const struct place *p, const char **why)
+{
+	mode_t mode = m->share == 077 ? 01777 : m->share == 070 ? 02770 : 0700;
+	char path[DIR_SIZE];
+	struct stat st;
+	int fd, r;
+
+	machine_dir(p, m->cid, path);
+	r = m->sys->mkdir(path, mode);
+	if (r == 0)
+		r = m->sys->chmod(path, mode); /* whatever the umask is */
+	if (r < 0 && r != -EEXIST)
+		return r;
+	fd = m->sys->open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+			  0);
+	if (fd < 0)
+		return fd;
+	r = m->sys->fstat(fd, &st);
+	m->sys->close(fd);
+	if (r == 0 && !trusted(&st, m))
+		r = -EPERM;
+	if (r == 0)
+		r = ports_map(m->sys, path, 0600 | (m->share & 066), trusted, m,
+			      &m->ports);
+	if (r == -EPERM || r == -ELOOP)
+		*why = "holds this machine's files of another user";
+	return r;
+}
+
 int rdv_open(struct machine *m, const char **why)
 {
-	char path[PATH_MAX];
+	struct place place;
 	struct stat st;
-	mode_t mode;
 	int r;
 
 	*why = NULL;
@@ -122,24 +169,15 @@ int rdv_open(struct machine *m, const char **why)
 	*why = dir_objection(m, &st);
 	if (*why)
 		return -EPERM;
+	m->owner = st.st_uid;
+	m->share = st.st_mode & S_IWOTH ? 077 : st.st_mode & S_IWGRP ? 070 : 0;
 
-	mode = 0700;
-	if (st.st_mode & S_IWOTH) {
-		m->share = 077;
-		mode = 01777;
-	} else if (st.st_mode & S_IWGRP) {
-		m->share = 070;
-		mode = 02770;
-	}
-	if (!machine_dir(m, m->cid, path, sizeof(path) - sizeof("/ports")))
-		return -ENAMETOOLONG;
-	r = m->sys->mkdir(path, mode);
-	if (r == 0)
-		r = m->sys->chmod(path, mode); /* whatever the umask is */
-	if (r < 0 && r != -EEXIST)
+	r = place_open(m, &place);
+	if (r < 0)
 		return r;
-	memcpy(path + strlen(path), "/ports", sizeof("/ports"));
-	return ports_map(m->sys, path, 0600 | (m->share & 066), &m->ports);
+	r = open_own(m, &place, why);
+	place_close(m, &place);
+	return r;
 }
 
 /*
@@ -162,12 +200,66 @@ static int probe(const struct sys *sys, const struct sockaddr_un *un,
 }
 
 /* As probe(), and removes what is stale. Holds the lock. */
-static int reclaim(const struct sys *sys, const struct sockaddr_un *un,
-		   socklen_t len)
+static int reclaim(const struct machine *m, const struct place *p,
+		   uint32_t port, uint32_t bound)
 {
-	int r = probe(sys, un, len);
+	struct sockaddr_un un;
+	socklen_t len = path_addr(p, m->cid, port, bound, &un);
+	int r = probe(m->sys, &un, len);
 
-	return r == -ESTALE ? sys->unlink(un->sun_path) : r;
+	if (r != -ESTALE)
+		return r;
+	r = m->sys->unlink(un.sun_path);
+	if (r == 0)
+		ports_unmark(m->ports, port);
+	return r;
+}
+
+/* One entry of getdents64(2). */
+struct entry {
+	uint64_t ino;
+	int64_t next;
+	uint16_t len;
+	uint8_t type;
+	char name[];
+};
+
+/*
+ * Each bind looks at the next few paths of the machine, and removes those that
+ * killed processes left: so their number is bounded. Holds the lock.
+ */
+static void sweep(const struct machine *m, const struct place *p)
+{
+	_Alignas(struct entry) char buf[SWEEP * 64];
+	int64_t *at = ports_sweep(m->ports);
+	const struct entry *e;
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct name name;
+	ssize_t n = 0, i;
+	int fd;
+
+	machine_dir(p, m->cid, un.sun_path);
+	fd = m->sys->open(un.sun_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (m->sys->lseek(fd, (off_t)*at, SEEK_SET) >= 0)
+		n = m->sys->getdents(fd, buf, sizeof(buf));
+	m->sys->close(fd);
+	*at = 0; /* from the start again, unless there was something */
+	for (i = 0; i < n; i += e->len) {
+		char path[DIR_SIZE];
+
+		e = (const struct entry *)(buf + i);
+		*at = e->next;
+		machine_dir(p, m->cid, path);
+		if (!util_join(un.sun_path, sizeof(un.sun_path), path, "/") ||
+		    !util_join(path, sizeof(path), un.sun_path, e->name))
+			continue;
+		memcpy(un.sun_path, path, sizeof(path));
+		name = name_decode(&un, sizeof(un));
+		if (name.kind == NAME_PATH)
+			(void)reclaim(m, p, name.port, name.bound);
+	}
 }
 
 /*
@@ -176,7 +268,7 @@ static int reclaim(const struct sys *sys, const struct sockaddr_un *un,
  */
 static bool auto_bound(const struct machine *m, uint32_t port)
 {
-	char want[NAME_AUTO_PREFIX_MAX], buf[4096];
+	char want[NAME_AUTO_PREFIX_MAX], buf[1024];
 	size_t len, have = 0;
 	bool found = false;
 	ssize_t n;
@@ -228,19 +320,20 @@ static int bind_port(const struct machine *m, const struct place *p, int fd,
 	int r, n = clashing(m, bound, names);
 
 	for (int i = 0; i < n; i++) {
-		len = path_addr(p, m->cid, port, names[i], &un);
-		r = reclaim(m->sys, &un, len);
+		r = reclaim(m, p, port, names[i]);
 		if (r < 0)
 			return r;
 	}
 	ports_mark(m->ports, port);
 	len = path_addr(p, m->cid, port, bound, &un);
 	r = m->sys->bind(fd, &un, len);
-	/* Whatever the umask is; too late to fail, as a socket is bound once.
-	 */
-	if (r == 0)
-		(void)m->sys->chmod(un.sun_path, 0700 | m->share);
-	return r;
+	if (r < 0) {
+		ports_unmark(m->ports, port);
+		return r;
+	}
+	/* Whatever the umask is. Too late to fail: a socket is bound once. */
+	(void)m->sys->chmod(un.sun_path, 0700 | m->share);
+	return 0;
 }
 
 /* What a refusal of the directory is to a program that binds. */
@@ -259,10 +352,17 @@ static int bind_errno(struct machine *m, int r)
 	}
 }
 
+static int lock_machine(const struct machine *m, const struct place *p)
+{
+	char dir[DIR_SIZE];
+
+	machine_dir(p, m->cid, dir);
+	return ports_lock(m->sys, dir);
+}
+
 int rdv_bind(struct machine *m, int fd, const struct vaddr *want,
 	     bool low_ports, uint32_t *ret_port)
 {
-	char dir[PATH_MAX];
 	struct place place;
 	const char *why;
 	uint32_t port;
@@ -275,16 +375,15 @@ int rdv_bind(struct machine *m, int fd, const struct vaddr *want,
 	r = rdv_open(m, &why);
 	if (r < 0)
 		return bind_errno(m, r);
-	if (!machine_dir(m, m->cid, dir, sizeof(dir)))
-		return bind_errno(m, -ENAMETOOLONG);
 	r = place_open(m, &place);
 	if (r < 0)
 		return bind_errno(m, r);
-	lock = ports_lock(m->sys, dir);
+	lock = lock_machine(m, &place);
 	if (lock < 0) {
 		r = lock;
 		goto out;
 	}
+	sweep(m, &place);
 	port = want->port;
 	if (port != VMADDR_PORT_ANY) {
 		r = ports_issued(m->ports, port) && auto_bound(m, port)
@@ -307,22 +406,27 @@ out:
 	return r == -EADDRNOTAVAIL ? r : bind_errno(m, r);
 }
 
-void rdv_release(const struct machine *m, const struct sockaddr_un *un)
+void rdv_release(struct machine *m, const struct name *name)
 {
-	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-				    strlen(un->sun_path) + 1);
-	char dir[sizeof(un->sun_path)];
+	struct sockaddr_un un;
+	struct place place;
+	const char *why;
+	socklen_t len;
 	int lock;
 
-	if (probe(m->sys, un, len) != -ESTALE)
+	if (name->kind != NAME_PATH || name->cid != m->cid ||
+	    rdv_open(m, &why) < 0 || place_open(m, &place) < 0)
 		return;
-	memcpy(dir, un->sun_path, sizeof(dir));
-	*strrchr(dir, '/') = '\0';
-	lock = ports_lock(m->sys, dir);
-	if (lock < 0)
-		return;
-	(void)reclaim(m->sys, un, len); /* stale at worst: the next bind's */
-	ports_unlock(m->sys, lock);
+	len = path_addr(&place, m->cid, name->port, name->bound, &un);
+	if (probe(m->sys, &un, len) == -ESTALE) {
+		lock = lock_machine(m, &place);
+		if (lock >= 0) {
+			/* stale at worst: the next bind's */
+			(void)reclaim(m, &place, name->port, name->bound);
+			ports_unlock(m->sys, lock);
+		}
+	}
+	place_close(m, &place);
 }
 
 /* Is @port free for connect(2) to take? Stale paths are. Needs no lock. */
@@ -373,8 +477,8 @@ static int introduce(struct machine *m, const struct place *p, int fd,
 	     (d->self.kind == NAME_AUTO && d->self.dialled != d->to.svm_cid)))
 		ports_set_dialled(m->ports, d->self.port,
 				  d->self.kind == NAME_AUTO, d->to.svm_cid);
-	while (d->self.kind == NAME_NONE) {
-		r = reserve(m, p, d);
+	for (int i = 0; d->self.kind == NAME_NONE; i++) {
+		r = i < PORTS_TRIES ? reserve(m, p, d) : -EADDRNOTAVAIL;
 		if (r < 0)
 			return r;
 		len = name_auto(&un, ports_id(m->ports), m->cid, d->port,
@@ -452,12 +556,12 @@ static int look(const struct machine *m, const struct place *p, uint32_t cid,
 static int refuse(struct machine *m, const struct place *p, uint32_t cid,
 		  struct rdv_dial *d, enum route route)
 {
-	char dir[PATH_MAX];
+	char dir[DIR_SIZE];
 	struct stat st;
 	int r;
 
-	if (route == ROUTE_PEER && machine_dir(m, cid, dir, sizeof(dir)) &&
-	    m->sys->stat(dir, &st) < 0)
+	machine_dir(p, cid, dir);
+	if (route == ROUTE_PEER && m->sys->stat(dir, &st) < 0)
 		route = route_absent(m->cid, cid);
 	if (route == ROUTE_NODEV)
 		return -ENODEV;

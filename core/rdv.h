@@ -25,6 +25,7 @@ struct machine {
 	const char *dir; /* the rendezvous directory, absolute */
 	uint32_t cid;
 	struct ports *ports; /* NULL until rdv_open() */
+	uid_t owner;	     /* of the directory */
 	mode_t share;	     /* what group and others may do: 0, 070, 077 */
 	uint64_t seen;	     /* the destination that was last connected to */
 	int refusal;	     /* what the directory itself last said: -errno */
@@ -52,10 +53,10 @@ int rdv_bind(struct machine *m, int fd, const struct vaddr *want,
 	     bool low_ports, uint32_t *ret_port);
 
 /*
- * Removes the path behind @un, the name of a socket that the caller has
- * closed, unless some process still holds that socket.
+ * Removes the path behind @name, that of a socket which the caller has closed,
+ * unless some process still holds that socket.
  */
-void rdv_release(const struct machine *m, const struct sockaddr_un *un);
+void rdv_release(struct machine *m, const struct name *name);
 
 /* One connect(2): what it wants, and what is known of its socket. */
 struct rdv_dial {

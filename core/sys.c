@@ -157,6 +157,21 @@ static int k_stat(const char *path, struct stat *st)
 }
 #endif
 
+static int k_fchmod(int fd, mode_t mode)
+{
+	return (int)CALL(SYS_fchmod, fd, mode, 0);
+}
+
+static off_t k_lseek(int fd, off_t offset, int whence)
+{
+	return CALL(SYS_lseek, fd, offset, whence);
+}
+
+static ssize_t k_getdents(int fd, void *buf, size_t n)
+{
+	return CALL(SYS_getdents64, fd, buf, n);
+}
+
 static int k_mkdir(const char *path, mode_t mode)
 {
 	return (int)CALL(SYS_mkdirat, AT_FDCWD, path, mode);
@@ -224,6 +239,9 @@ const struct sys sys_kernel = {
 	.fcntl = k_fcntl,
 	.flock = k_flock,
 	.fstat = k_fstat,
+	.fchmod = k_fchmod,
+	.lseek = k_lseek,
+	.getdents = k_getdents,
 	.stat = k_stat,
 	.mkdir = k_mkdir,
 	.unlink = k_unlink,

@@ -36,6 +36,9 @@ struct sys {
 	int (*fcntl)(int fd, int cmd, long arg);
 	int (*flock)(int fd, int op);
 	int (*fstat)(int fd, struct stat *st);
+	int (*fchmod)(int fd, mode_t mode);
+	off_t (*lseek)(int fd, off_t offset, int whence);
+	ssize_t (*getdents)(int fd, void *buf, size_t n); /* getdents64(2) */
 	/* paths */
 	int (*stat)(const char *path, struct stat *st);
 	int (*mkdir)(const char *path, mode_t mode);

@@ -42,6 +42,12 @@ FAILING(fstat, (int a, struct stat *b), (a, b))
 FAILING(stat, (const char *a, struct stat *b), (a, b))
 FAILING(mkdir, (const char *a, mode_t b), (a, b))
 FAILING(unlink, (const char *a), (a))
+
+static off_t f_lseek(int fd, off_t offset, int whence)
+{
+	return fails() ? failure : sys_kernel.lseek(fd, offset, whence);
+}
+
 FAILING(chmod, (const char *a, mode_t b), (a, b))
 FAILING(map, (int a, size_t b, void **c), (a, b, c))
 FAILING(random, (void *a, size_t b), (a, b))
@@ -66,6 +72,7 @@ static void make_failing(void)
 	failing.mkdir = f_mkdir;
 	failing.unlink = f_unlink;
 	failing.chmod = f_chmod;
+	failing.lseek = f_lseek;
 	failing.map = f_map;
 	failing.random = f_random;
 	failing.write = f_write;
@@ -178,6 +185,7 @@ static void port_space(void)
 	int a = unix_socket(), b = unix_socket(), c = unix_socket();
 	struct sockaddr_un un;
 	socklen_t len = sizeof(un);
+	struct name name;
 	uint32_t got;
 	int p, q;
 
@@ -190,14 +198,15 @@ static void port_space(void)
 	   "any CID clashes with both");
 	ok(bind_port(&m, c, 3, 5000) == -EADDRINUSE, "and each with itself");
 	getsockname(a, (struct sockaddr *)&un, &len);
-	rdv_release(&m, &un);
+	name = name_decode(&un, len);
+	rdv_release(&m, &name);
 	ok(n_paths(m.dir, 3) == 2, "a socket that is open keeps its path");
 	p = dup(a);
 	close(a);
-	rdv_release(&m, &un);
+	rdv_release(&m, &name);
 	ok(n_paths(m.dir, 3) == 2, "also while a duplicate is open");
 	close(p);
-	rdv_release(&m, &un);
+	rdv_release(&m, &name);
 	ok(n_paths(m.dir, 3) == 1, "and loses it with the last");
 	close(b);
 	ok(bind_port(&m, c, VMADDR_CID_ANY, 5000) == 5000,
@@ -226,6 +235,32 @@ static void port_space(void)
 	close(a);
 	close(b);
 	close(c);
+}
+
+/* Killed processes leave paths; binds that follow remove them. */
+static void sweeps(void)
+{
+	struct machine m = { .sys = &sys_kernel, .dir = new_dir(), .cid = 3 };
+	int fd, live = unix_socket();
+
+	bind_port(&m, live, VMADDR_CID_ANY, 1234);
+	for (int i = 0; i < 50; i++) {
+		fd = unix_socket();
+		bind_port(&m, fd, VMADDR_CID_ANY, VMADDR_PORT_ANY);
+		close(fd); /* as if it were killed: nothing is released */
+	}
+	ok(n_paths(m.dir, 3) < 20, "stale paths do not pile up");
+	for (int i = 0; i < 10; i++) {
+		fd = unix_socket();
+		bind_port(&m, fd, VMADDR_CID_ANY, 77);
+		close(fd);
+	}
+	ok(n_paths(m.dir, 3) == 2, "and go in the end");
+	fd = unix_socket();
+	ok(bind_port(&m, fd, VMADDR_CID_ANY, 1234) == -EADDRINUSE,
+	   "a live one stays");
+	close(fd);
+	close(live);
 }
 
 static void long_directory(void)
@@ -350,6 +385,7 @@ int main(void)
 	make_failing();
 	meets();
 	port_space();
+	sweeps();
 	long_directory();
 	refused_directories();
 	failing_bind(-ENOSPC);
