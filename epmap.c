@@ -45,7 +45,8 @@ static struct entry *find_fd(int epfd, int fd)
 	struct fd_key k = { .epfd = epfd, .fd = fd };
 	struct entry *e;
 
-	HASH_FIND(hh_fd, by_fd, &k, sizeof(k), e);
+	/* uthash reads the key by bytes, and the analyzer loses sight of it. */
+	HASH_FIND(hh_fd, by_fd, &k, sizeof(k), e); // NOLINT
 	return e;
 }
 
@@ -168,7 +169,7 @@ static int find_data(int epfd, uint64_t data, struct epmap_entry *ret)
 	int n = 0;
 
 	lock(&old);
-	HASH_FIND(hh_data, by_data, &k, sizeof(k), e);
+	HASH_FIND(hh_data, by_data, &k, sizeof(k), e); // NOLINT
 	/* uthash puts equal keys into one bucket. */
 	for (hh = e ? &e->hh_data : NULL; hh && n < MAX_SAME;
 	     hh = hh->hh_next) {

@@ -8,6 +8,7 @@
 #define HASH_NONFATAL_OOM 1
 #define uthash_malloc(n)  pool_alloc(n)
 #define uthash_free(p, n) pool_free(p, n)
+#define HASH_FUNCTION	  HASH_FNV /* the shortest that it has */
 #include <uthash.h>
 
 #endif

@@ -50,7 +50,7 @@ static pid_t start(const char *how, int fd, char **command)
 int main(int argc, char **argv)
 {
 	struct sockaddr_vm addr = { .svm_family = AF_VSOCK };
-	int fd, status;
+	int fd, status = 0;
 
 	if (argc < 5)
 		return 2;
