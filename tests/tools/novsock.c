@@ -124,6 +124,10 @@ static int unreachable(const char *path)
 
 	if (access(path, F_OK))
 		return errno == ENOENT;
+	/* Its permissions do, unless we are root. */
+	if (geteuid() && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) &&
+	    faccessat(AT_FDCWD, path, W_OK, AT_EACCESS))
+		return errno == EACCES;
 	return statvfs(path, &fs) == 0 && fs.f_flag & ST_NODEV;
 }
 
