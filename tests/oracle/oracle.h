@@ -452,10 +452,12 @@ static UNUSED void interrupt_soon(bool on, int sa_flags)
 {
 	struct sigaction sa = { .sa_handler = on ? on_alarm : SIG_DFL,
 				.sa_flags = sa_flags };
-	struct itimerval t = { .it_value = { 0, 50000 } };
+	/* Again and again: the first may come before the call sleeps. */
+	struct itimerval t = { .it_value = { 0, 50000 },
+			       .it_interval = { 0, 50000 } };
 
 	if (!on)
-		t.it_value = (struct timeval){ 30, 0 };
+		t = (struct itimerval){ .it_value = { 30, 0 } };
 	MUST(sigaction(SIGALRM, &sa, NULL));
 	MUST(setitimer(ITIMER_REAL, &t, NULL));
 }
