@@ -6,6 +6,7 @@ VERSION  := 0.1.0
 PREFIX   ?= /usr/local
 BINDIR   ?= $(PREFIX)/bin
 LIBDIR   ?= $(PREFIX)/lib/vsockshim
+MANDIR   ?= $(PREFIX)/share/man
 BUILD    ?= build
 CFLAGS   ?= -O2 -g
 INSTALL  ?= install
@@ -131,6 +132,8 @@ lint:
 install: all
 	$(INSTALL) -D -m 755 $(BIN) $(DESTDIR)$(BINDIR)/vsockshim
 	$(INSTALL) -D -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/libvsockshim.so
+	$(INSTALL) -D -m 644 man/vsockshim.1 $(DESTDIR)$(MANDIR)/man1/vsockshim.1
+	$(INSTALL) -D -m 644 man/vsockshim.7 $(DESTDIR)$(MANDIR)/man7/vsockshim.7
 
 clean:
 	rm -rf $(BUILD) compile_commands.json

@@ -95,3 +95,15 @@ deps() {
 	"${CC:-cc}" -D_GNU_SOURCE -shared -fPIC -o other/libvsockshim.so corrupt.c
 	BUILD=$PWD/other run -1 "$ROOT/bench/run" --quick unix-pingpong
 }
+
+@test "what is installed works where it was installed" {
+	run -0 make -s -C "$ROOT" BUILD="$BUILD" DESTDIR="$PWD/root" PREFIX=/usr install
+	run -0 find root -type f
+	[ "$(sort <<<"$output")" = "root/usr/bin/vsockshim
+root/usr/lib/vsockshim/libvsockshim.so
+root/usr/share/man/man1/vsockshim.1
+root/usr/share/man/man7/vsockshim.7" ]
+	# shellcheck disable=SC2016 # for the shell below
+	run -0 root/usr/bin/vsockshim run sh -c 'echo "$LD_PRELOAD"'
+	[ "$output" = "$PWD/root/usr/lib/vsockshim/libvsockshim.so" ]
+}
