@@ -78,8 +78,9 @@ static bool doubtful_event(int epfd, const struct epoll_event *ev)
 			((fd = epmap_peek(epfd, ev->data.u64)) ==
 				 EPMAP_UNCLEAR ||
 			 hint_get(fd) & HINT_LOOK));
-	return ev->events & EVIDENCE && hint_suspect(ev->data.fd) &&
-	       ident(ev->data.fd, &id);
+	return ev->events & EVIDENCE &&
+	       (unsigned int)ev->data.fd < HINT_FDS && /* else a pointer */
+	       hint_suspect(ev->data.fd) && ident(ev->data.fd, &id);
 }
 
 bool ready_doubt_poll(const struct pollfd *fds, nfds_t n)

@@ -545,20 +545,26 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	int saved = errno;
 	struct msghdr bare;
 	struct ident id;
+	bool readable;
 	ssize_t r;
 
 	if (send_odd(fd, flags))
 		return -1;
+	readable = hinted(fd) && user_readable(fd, msg, sizeof(*msg));
 	/* AF_VSOCK takes any ancillary data, and delivers none. */
-	if (hinted(fd) && user_readable(fd, msg, sizeof(*msg)) &&
-	    msg->msg_controllen && ident_socket(fd, &id)) {
+	if (readable && msg->msg_controllen && ident_socket(fd, &id)) {
 		bare = *msg;
 		bare.msg_control = NULL;
 		bare.msg_controllen = 0;
 		msg = &bare;
 	}
 	r = NEXT(sendmsg)(fd, msg, flags);
-	return r < 0 && send_again(fd, NULL, 0, saved)
+	/* EFAULT about the message itself stays so. */
+	return r < 0 && readable &&
+			       user_readable(fd, msg->msg_iov,
+					     msg->msg_iovlen *
+						     sizeof(*msg->msg_iov)) &&
+			       send_again(fd, NULL, 0, saved)
 		       ? NEXT(sendmsg)(fd, msg, flags)
 		       : r;
 }
@@ -577,7 +583,10 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 	int saved = errno;
 	ssize_t r = NEXT(writev)(fd, iov, n);
 
-	return r < 0 && send_again(fd, NULL, 0, saved)
+	return r < 0 && hinted(fd) && n > 0 &&
+			       user_readable(fd, iov,
+					     (size_t)n * sizeof(*iov)) &&
+			       send_again(fd, NULL, 0, saved)
 		       ? NEXT(writev)(fd, iov, n)
 		       : r;
 }

@@ -231,7 +231,7 @@ struct entry {
 static void sweep(const struct machine *m, const struct place *p)
 {
 	_Alignas(struct entry) char buf[SWEEP * 64];
-	int64_t *at = ports_sweep(m->ports);
+	int64_t *at = ports_sweep(m->ports), next;
 	const struct entry *e;
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	struct name name;
@@ -242,15 +242,16 @@ static void sweep(const struct machine *m, const struct place *p)
 	fd = m->sys->open(un.sun_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	if (m->sys->lseek(fd, (off_t)*at, SEEK_SET) >= 0)
+	if (m->sys->lseek(fd, (off_t)__atomic_load_n(at, __ATOMIC_RELAXED),
+			  SEEK_SET) >= 0)
 		n = m->sys->getdents(fd, buf, sizeof(buf));
 	m->sys->close(fd);
-	*at = 0; /* from the start again, unless there was something */
+	next = 0; /* from the start again, unless there was something */
 	for (i = 0; i < n; i += e->len) {
 		char path[DIR_SIZE];
 
 		e = (const struct entry *)(buf + i);
-		*at = e->next;
+		next = e->next;
 		machine_dir(p, m->cid, path);
 		if (!util_join(un.sun_path, sizeof(un.sun_path), path, "/") ||
 		    !util_join(path, sizeof(path), un.sun_path, e->name))
@@ -260,6 +261,7 @@ static void sweep(const struct machine *m, const struct place *p)
 		if (name.kind == NAME_PATH)
 			(void)reclaim(m, p, name.port, name.bound);
 	}
+	__atomic_store_n(at, next, __ATOMIC_RELAXED);
 }
 
 /*

@@ -90,6 +90,11 @@ costs_nothing() {
 	costs_nothing
 }
 
+@test "a program that waits by epoll for pipes that end makes no call more" {
+	exchange() { traced "$PROG/epolls" pipes >/dev/null; }
+	costs_nothing
+}
+
 @test "reading and writing a vsock connection makes no call more than the program's" {
 	requires_strace
 	# Five calls of ours between two lseeks, which the shim has no part in.
