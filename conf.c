@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum state { UNREAD, GOOD, BAD };
+enum state { UNREAD, READ, GOOD, BAD };
 
 static struct machine machine;
 static char dir[PATH_MAX];
@@ -81,11 +81,8 @@ static bool read_dir(void)
  * A directory that is not to be used, or that cannot be, fails every socket;
  * what may pass, or concerns only bind(2), is for the calls that meet it.
  */
-static bool open_machine(void)
+static bool usable(int r)
 {
-	const char *why;
-	int r = rdv_open(&machine, &why);
-
 	switch (r) {
 	case 0:
 	case -EACCES: /* dropped privileges: what it has still works */
@@ -95,19 +92,41 @@ static bool open_machine(void)
 	case -EMFILE:
 	case -ENFILE:
 	case -ENOMEM:
+	case -ETIMEDOUT:
 		return true;
+	default:
+		return false;
 	}
-	conf_complain("VSOCKSHIM_DIR", dir, why ? why : strerrordesc_np(-r));
-	return false;
+}
+
+/* To open the machine may take a while: not under the lock. Who is first to
+ * come back with it makes it known. */
+static void open_machine(void)
+{
+	struct machine fresh = machine;
+	const char *why;
+	sigset_t old;
+	int r = rdv_open(&fresh, &why);
+	bool first;
+
+	pool_lock(&old);
+	first = state == READ;
+	if (first) {
+		machine = fresh;
+		__atomic_store_n(&state, usable(r) ? GOOD : BAD,
+				 __ATOMIC_RELEASE);
+	}
+	pool_unlock(&old);
+	if (first && !usable(r))
+		conf_complain("VSOCKSHIM_DIR", dir,
+			      why ? why : strerrordesc_np(-r));
 }
 
 static enum state read_all(void)
 {
 	sys_kernel.fstat(STDERR_FILENO, &start_stderr);
 	machine = (struct machine){ .sys = &sys_kernel, .dir = dir };
-	if (!read_cid(&machine.cid) || !read_dir())
-		return BAD;
-	return open_machine() ? GOOD : BAD;
+	return read_cid(&machine.cid) && read_dir() ? READ : BAD;
 }
 
 struct machine *conf_machine(void)
@@ -123,6 +142,10 @@ struct machine *conf_machine(void)
 			__atomic_store_n(&state, s, __ATOMIC_RELEASE);
 		}
 		pool_unlock(&old);
+	}
+	if (s == READ) {
+		open_machine();
+		s = __atomic_load_n(&state, __ATOMIC_ACQUIRE);
 	}
 	return s == GOOD ? &machine : NULL;
 }

@@ -82,8 +82,11 @@ static void slot_set(const struct epmap_entry *e)
 	uint64_t key = slot_key(e->epfd, e->data);
 	size_t i = key >> 52;
 
+	bool several = slots[i].key == key && slots[i].fd != e->fd;
+
 	__atomic_store_n(&slots[i].key, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&slots[i].fd, e->fd, __ATOMIC_RELEASE);
+	__atomic_store_n(&slots[i].fd, several ? EPMAP_UNCLEAR : e->fd,
+			 __ATOMIC_RELEASE);
 	__atomic_store_n(&slots[i].key, key, __ATOMIC_RELEASE);
 }
 

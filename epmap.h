@@ -17,6 +17,7 @@ struct epmap_entry {
 	uint32_t events; /* as the program asked */
 	uint64_t data;
 	bool muted; /* registered edge-triggered by us, see ready.c */
+	bool spent; /* EPOLLONESHOT, and it has been delivered */
 };
 
 void epmap_set(const struct epmap_entry *e);

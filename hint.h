@@ -27,7 +27,8 @@ enum hint {
 	HINT_FRESH = 8, /* neither connected nor listening as yet */
 	HINT_ODD = 16,	/* shut down, failed, or with an SO_RCVLOWAT */
 	HINT_PLAIN = 32, /* made here, or asked: not an emulated socket */
-	HINT_LOOK = HINT_FRESH | HINT_ODD, /* at its mask, evidence or not */
+	HINT_MUTED = 64, /* edge-triggered by us in some epoll, see ready.c */
+	HINT_LOOK = HINT_FRESH | HINT_ODD | HINT_MUTED, /* evidence or not */
 };
 
 #define HINT_FDS (1u << 20)
@@ -69,7 +70,16 @@ static inline bool hint_suspect(int fd)
 
 static inline void hint_add(int fd, unsigned int bits)
 {
-	hint_set(fd, hint_get(fd) | bits);
+	if ((unsigned int)fd < HINT_FDS)
+		__atomic_or_fetch(&hint_bytes[fd], (uint8_t)bits,
+				  __ATOMIC_RELAXED);
+}
+
+static inline void hint_drop(int fd, unsigned int bits)
+{
+	if ((unsigned int)fd < HINT_FDS)
+		__atomic_and_fetch(&hint_bytes[fd], (uint8_t)~bits,
+				   __ATOMIC_RELAXED);
 }
 
 #endif

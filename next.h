@@ -6,6 +6,7 @@
 #ifndef NEXT_H
 #define NEXT_H
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -62,6 +63,8 @@
 	X(__open64_2)                                                          \
 	X(__openat_2)                                                          \
 	X(__openat64_2)                                                        \
+	X(fcntl)                                                               \
+	X(fcntl64)                                                             \
 	X(epoll_ctl)                                                           \
 	X(epoll_wait)                                                          \
 	X(epoll_pwait)                                                         \

@@ -247,7 +247,8 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 
 /* What SO_SNDBUF would read back, from a socket that is good for nothing
  * else: ours has it set for the window. */
-static int set_sndbuf(int fd, int name, const void *val, socklen_t len)
+static int set_sndbuf(int fd, const struct ident *id, int name, const void *val,
+		      socklen_t len)
 {
 	struct vsock_rec rec;
 	socklen_t size = sizeof(rec.sndbuf);
@@ -255,7 +256,8 @@ static int set_sndbuf(int fd, int name, const void *val, socklen_t len)
 
 	if (s < 0)
 		return s;
-	vsock_table_get(ident_key(fd), &rec);
+	sock_record(fd, id, &rec);
+	rec.key = ident_key(fd);
 	r = sys->setsockopt(s, SOL_SOCKET, name, val, len);
 	if (r == 0)
 		r = sys->getsockopt(s, SOL_SOCKET, SO_SNDBUF, &rec.sndbuf,
@@ -268,14 +270,16 @@ static int set_sndbuf(int fd, int name, const void *val, socklen_t len)
 	return r;
 }
 
-static int set_rcvlowat(int fd, const void *val, socklen_t len)
+static int set_rcvlowat(int fd, const struct ident *id, const void *val,
+			socklen_t len)
 {
 	struct vsock_rec rec;
 	int v, r = take(fd, val, len, &v, sizeof(v));
 
 	if (r < 0)
 		return r;
-	vsock_table_get(ident_key(fd), &rec);
+	sock_record(fd, id, &rec);
+	rec.key = ident_key(fd);
 	if (v < 0 || (uint64_t)v > rec.buffer_size)
 		return -EINVAL;
 	if (v > 1) { /* AF_UNIX's poll does not look at it: ready.c does */
@@ -285,7 +289,8 @@ static int set_rcvlowat(int fd, const void *val, socklen_t len)
 	return SOCK_FOREIGN;
 }
 
-static int set_zerocopy(int fd, const void *val, socklen_t len)
+static int set_zerocopy(int fd, const struct ident *id, const void *val,
+			socklen_t len)
 {
 	struct vsock_rec rec;
 	int v, r = take(fd, val, len, &v, sizeof(v));
@@ -294,7 +299,8 @@ static int set_zerocopy(int fd, const void *val, socklen_t len)
 		return r;
 	if (v != 0 && v != 1)
 		return -EINVAL;
-	vsock_table_get(ident_key(fd), &rec);
+	sock_record(fd, id, &rec);
+	rec.key = ident_key(fd);
 	rec.zerocopy = v;
 	r = vsock_table_put(&rec);
 	gate_open(GATE_RECORD);
@@ -317,15 +323,15 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 	switch (name) {
 	case SO_SNDBUF:
 	case SO_SNDBUFFORCE:
-		return set_sndbuf(fd, name, val, len);
+		return set_sndbuf(fd, &id, name, val, len);
 	case SO_SNDTIMEO_OLD:
 	case SO_SNDTIMEO_NEW:
 		r = sys->setsockopt(fd, level, name, val, len);
 		return r < 0 ? r : ident_change(fd, 0, TAG_SNDTIMEO, 0);
 	case SO_RCVLOWAT:
-		return set_rcvlowat(fd, val, len);
+		return set_rcvlowat(fd, &id, val, len);
 	case SO_ZEROCOPY:
-		return set_zerocopy(fd, val, len);
+		return set_zerocopy(fd, &id, val, len);
 	case SO_MAX_PACING_RATE: /* the tag's; it would pace nothing */
 		return take(fd, val, len, &r, sizeof(r));
 	case SO_PEEK_OFF:

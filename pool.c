@@ -9,9 +9,10 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define CHUNK	  (64 * 1024)
-#define MIN_SHIFT 6 /* 64 bytes */
-#define CLASSES	  (40 - MIN_SHIFT)
+#define PAGE_BYTES 4096
+#define CHUNK	   (64 * 1024)
+#define MIN_SHIFT  6 /* 64 bytes */
+#define CLASSES	   (40 - MIN_SHIFT)
 
 struct free_block {
 	struct free_block *next;
@@ -76,19 +77,25 @@ enum { FORKED, RESOLVING, SETTLED };
 
 static int *since_fork(void)
 {
+	static int never = SETTLED; /* where there is no such page */
 	static int *page;
 	int *p = __atomic_load_n(&page, __ATOMIC_ACQUIRE), *none = NULL;
 	void *fresh;
 
-	if (p || sys_kernel.map(-1, 4096, &fresh) < 0 ||
-	    madvise(fresh, 4096, MADV_WIPEONFORK) < 0)
+	if (p)
 		return p;
+	if (sys_kernel.map(-1, PAGE_BYTES, &fresh) < 0)
+		return &never;
 	p = fresh;
 	*p = SETTLED;
-	return __atomic_compare_exchange_n(&page, &none, p, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
-		       ? p
-		       : none;
+	if (madvise(fresh, PAGE_BYTES, MADV_WIPEONFORK) < 0)
+		p = &never;
+	if (!__atomic_compare_exchange_n(&page, &none, p, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		p = none;
+	if (p != fresh)
+		munmap(fresh, PAGE_BYTES);
+	return p;
 }
 
 static void begin_anew(void)
@@ -104,7 +111,7 @@ static void settle(void)
 {
 	int *page = since_fork(), was = FORKED;
 
-	if (!page || __atomic_load_n(page, __ATOMIC_ACQUIRE) == SETTLED)
+	if (__atomic_load_n(page, __ATOMIC_ACQUIRE) == SETTLED)
 		return;
 	if (__atomic_compare_exchange_n(page, &was, RESOLVING, false,
 					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {

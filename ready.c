@@ -54,12 +54,20 @@ void ready_left(uint64_t end, struct timeval *ret)
 	ret->tv_usec = (suseconds_t)(left % 1000000000u / 1000);
 }
 
+/* Hints say that it is odd, or nothing as yet. */
+static bool to_look_at(int fd)
+{
+	unsigned int hints = hint_get(fd);
+
+	return hints == 0 || hints & HINT_LOOK;
+}
+
 static bool doubtful(int fd, unsigned int revents)
 {
 	if (revents & EVIDENCE)
 		return hint_suspect(fd);
-	return revents & (READABLE | WRITABLE) && gate_is_open(GATE_ODD) &&
-	       hint_get(fd) & HINT_LOOK;
+	return revents & (READABLE | WRITABLE) && gate_is_open(GATE_USED) &&
+	       to_look_at(fd);
 }
 
 /*
@@ -114,14 +122,11 @@ static bool held_back(int fd, int lowat)
 /* A look that found nothing odd need not be repeated. */
 static void calm(int fd, unsigned int seen, unsigned int tag, int lowat)
 {
-	unsigned int hints = hint_get(fd);
-
 	if (lowat <= 1 &&
 	    !(tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR)))
-		hints &= ~(unsigned int)HINT_ODD;
+		hint_drop(fd, HINT_ODD);
 	if (!(seen & POLLHUP))
-		hints &= ~(unsigned int)HINT_FRESH;
-	hint_set(fd, hints);
+		hint_drop(fd, HINT_FRESH);
 }
 
 /* The full mask of @fd, which the kernel shows as @seen. */
@@ -279,7 +284,7 @@ bool ready_doubt_select(int nfds, const fd_set *in, const fd_set *out,
 			const fd_set *ex)
 {
 	for (int fd = 0; fd < nfds; fd++)
-		if (hint_get(fd) & HINT_LOOK &&
+		if (to_look_at(fd) &&
 		    (in_set(fd, in) || in_set(fd, out) || in_set(fd, ex)))
 			return true;
 	return false;
@@ -374,19 +379,27 @@ out:
 	return r;
 }
 
-/* Registers @e anew: as the program asked, or muted. False: that fails. */
+/*
+ * Registers @e anew: muted, or as the program asked; what it asked for once it
+ * has had by then, so that is not armed again. False: that fails.
+ */
 static bool reregister(struct epmap_entry *e, bool mute)
 {
 	struct epoll_event ev = { .events = e->events, .data.u64 = e->data };
 
 	if (mute)
 		ev.events = (ev.events & ~(uint32_t)EPOLLONESHOT) | EPOLLET;
-	else if (e->events & EPOLLONESHOT) /* it has had its one */
+	else if (e->events & EPOLLONESHOT)
 		ev.events = EPOLLONESHOT | EPOLLET;
 	if (NEXT(epoll_ctl)(e->epfd, EPOLL_CTL_MOD, e->fd, &ev) < 0)
 		return false;
 	e->muted = mute;
+	e->spent = !mute && e->events & EPOLLONESHOT;
 	epmap_set(e);
+	if (mute) {
+		gate_open(GATE_ODD);
+		hint_add(e->fd, HINT_MUTED);
+	}
 	return true;
 }
 
@@ -394,13 +407,17 @@ static bool reregister(struct epmap_entry *e, bool mute)
 static bool mend_event(int epfd, struct epoll_event *ev)
 {
 	struct epmap_entry e;
-	unsigned int mask;
+	unsigned int mask = ev->events, hints;
 
 	if (!doubtful_event(epfd, ev) || !epmap_find(epfd, ev, &e))
 		return true;
-	if (!(ev->events & EVIDENCE) && !(hint_get(e.fd) & HINT_LOOK))
+	hints = hint_get(e.fd);
+	if (!(mask & EVIDENCE) && !(hints & HINT_LOOK))
 		return true;
-	mask = vsock_mask(e.fd, ev->events, e.events);
+	if (e.spent)
+		return false;
+	if (mask & EVIDENCE || hints & (HINT_FRESH | HINT_ODD))
+		mask = vsock_mask(e.fd, mask, e.events);
 	/* What cannot be muted (EPOLLEXCLUSIVE) is shown: better than to spin.
 	 */
 	if (mask == 0 && !e.muted && !(e.events & EPOLLET) &&

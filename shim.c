@@ -312,11 +312,19 @@ EXPORT int close(int fd)
 	return r;
 }
 
-/* A duplicate is what the original is. */
+/*
+ * A duplicate of ours is ours; of another, it is to be asked about. That a
+ * number is said to be ours stays: a child of vfork dups in its parent's
+ * memory.
+ */
 static int dup_hint(int from, int to)
 {
-	if (from >= 0 && to >= 0 && from != to)
+	if (to < 0 || from == to)
+		return to;
+	if (hinted(from))
 		hint_set(to, hint_get(from));
+	else if (!hinted(to))
+		hint_set(to, 0);
 	return to;
 }
 
@@ -333,6 +341,32 @@ EXPORT int dup2(int fd, int to)
 EXPORT int dup3(int fd, int to, int flags)
 {
 	return dup_hint(fd, NEXT(dup3)(fd, to, flags));
+}
+
+EXPORT int fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+	int r;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	r = NEXT(fcntl)(fd, cmd, arg);
+	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? dup_hint(fd, r) : r;
+}
+
+EXPORT int fcntl64(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+	int r;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	r = NEXT(fcntl64)(fd, cmd, arg);
+	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? dup_hint(fd, r) : r;
 }
 
 /* --- data: success passes through ---------------------------------------- */
@@ -400,26 +434,37 @@ EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 	return recv_any(fd, buf, n, flags);
 }
 
+/* A connection's receive gives no address, AF_UNIX's its peer's name. An
+ * address of our own costs nothing, and keeps that from the program's. */
 static ssize_t recvfrom_any(int fd, void *buf, size_t n, int flags,
 			    struct sockaddr *addr, socklen_t *len)
 {
+	struct sockaddr_storage from = { .ss_family = AF_UNIX };
+	socklen_t room, size = sizeof(from);
+	int saved = errno, bad;
 	struct ident id;
-	socklen_t room;
 	ssize_t r;
-	int bad;
 
-	if (!addr || !hint_suspect(fd) || !ident_socket(fd, &id))
-		return addr ? NEXT(recvfrom)(fd, buf, n, flags, addr, len)
-			    : recv_any(fd, buf, n, flags);
-	/* A connection's receive gives no address. */
-	r = recv_any(fd, buf, n, flags);
+	if (!addr)
+		return recv_any(fd, buf, n, flags);
+	if (!hint_suspect(fd) || (!hinted(fd) && !ident(fd, &id)))
+		return NEXT(recvfrom)(fd, buf, n, flags, addr, len);
+	if (!recv_odd(fd, n, flags, &r)) {
+		r = NEXT(recvfrom)(fd, buf, n, flags, (struct sockaddr *)&from,
+				   &size);
+		if (r < 0 && recv_again(fd, saved))
+			r = NEXT(recv)(fd, buf, n, flags);
+	}
 	if (r < 0)
 		return r;
-	bad = user_room(fd, len, &room);
-	if (bad)
-		return ret_errno(bad);
-	*len = 0;
-	return r;
+	if (from.ss_family != AF_UNIX) { /* a wrong hint */
+		bad = user_put_addr(fd, addr, len, &from, size);
+	} else {
+		bad = user_room(fd, len, &room);
+		if (!bad)
+			*len = 0;
+	}
+	return bad ? ret_errno(bad) : r;
 }
 
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags,
@@ -463,6 +508,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	int saved = errno;
 	void *name = NULL;
+	struct ident id;
 	ssize_t r;
 
 	if (hinted(fd) && user_readable(fd, msg, sizeof(*msg))) {
@@ -473,8 +519,10 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 				msg->msg_controllen = msg->msg_flags = 0;
 			return r;
 		}
-		name = msg->msg_name;
-		msg->msg_name = NULL;
+		if (msg->msg_name && ident_socket(fd, &id)) {
+			name = msg->msg_name;
+			msg->msg_name = NULL;
+		}
 	}
 	r = NEXT(recvmsg)(fd, msg, flags);
 	if (r < 0 && recv_again(fd, saved))

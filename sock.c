@@ -185,7 +185,7 @@ int sock_listen(int fd, int backlog)
 	}
 	r = sys->listen(fd, backlog);
 	if (r == 0)
-		hint_set(fd, hint_get(fd) & ~(unsigned int)HINT_FRESH);
+		hint_drop(fd, HINT_FRESH);
 	return r;
 }
 
@@ -337,7 +337,7 @@ static void connected(int fd, const struct ident *id, const struct rdv_dial *d)
 	}
 	/* Also wakes an epoll that was there before, edge-triggered. */
 	sock_window(fd, rec.buffer_size);
-	hint_set(fd, hint_get(fd) & ~(unsigned int)HINT_FRESH);
+	hint_drop(fd, HINT_FRESH);
 }
 
 /* No answer, or RST: where the socket stands, and what connect(2) returns. */
@@ -495,10 +495,7 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 	/* Inherited are sizes and timeout, nothing else. */
 	if (gate_is_open(GATE_RECORD) && ident(listener, &from)) {
 		sock_record(listener, &from, &rec);
-		rec.key = ident_key(fd);
-		rec.sndbuf = 0;
-		rec.zerocopy = rec.has_peer = false;
-		vsock_table_put(&rec);
+		vsock_table_inherit(ident_key(fd), &rec);
 		tag |= from.tag & TAG_SIZED;
 	}
 	if (tag != TAG_ACCEPTED)

@@ -46,6 +46,13 @@ static struct entry *find(uint64_t key)
 	return e;
 }
 
+static void drop(struct entry *e)
+{
+	n_closed -= e->closed;
+	HASH_DELETE(hh, table, e);
+	pool_free(e, sizeof(*e));
+}
+
 bool vsock_table_get(uint64_t key, struct vsock_rec *ret)
 {
 	struct entry *e;
@@ -73,6 +80,8 @@ int vsock_table_put(const struct vsock_rec *rec)
 		e->rec = *rec;
 		goto out;
 	}
+	if (HASH_COUNT(table) >= VSOCK_TABLE_MAX)
+		drop(table);
 	e = pool_alloc(sizeof(*e));
 	if (e) {
 		*e = (struct entry){ .rec = *rec };
@@ -87,6 +96,25 @@ out:
 	return r;
 }
 
+void vsock_table_inherit(uint64_t key, const struct vsock_rec *from)
+{
+	const struct vsock_rec *d = &vsock_table_default;
+	struct vsock_rec rec = *d;
+
+	if (from->buffer_size == d->buffer_size &&
+	    from->buffer_min == d->buffer_min &&
+	    from->buffer_max == d->buffer_max &&
+	    from->connect_timeout.tv_sec == d->connect_timeout.tv_sec &&
+	    from->connect_timeout.tv_usec == d->connect_timeout.tv_usec)
+		return;
+	rec.key = key;
+	rec.buffer_size = from->buffer_size;
+	rec.buffer_min = from->buffer_min;
+	rec.buffer_max = from->buffer_max;
+	rec.connect_timeout = from->connect_timeout;
+	(void)vsock_table_put(&rec); /* the defaults, at worst */
+}
+
 /* uthash keeps the order of addition: the first that are closed are oldest. */
 static void drop_oldest(void)
 {
@@ -97,9 +125,7 @@ static void drop_oldest(void)
 			break;
 		if (!e->closed)
 			continue;
-		HASH_DELETE(hh, table, e);
-		pool_free(e, sizeof(*e));
-		n_closed--;
+		drop(e);
 	}
 }
 

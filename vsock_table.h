@@ -37,8 +37,13 @@ extern const struct vsock_rec vsock_table_default;
 /* The record of @key in *@ret, or the defaults and false. */
 bool vsock_table_get(uint64_t key, struct vsock_rec *ret);
 
-/* Stores it. 0, or -ENOMEM. */
+/* Stores it; the oldest goes if there are VSOCK_TABLE_MAX. 0, or -ENOMEM. */
+#define VSOCK_TABLE_MAX 65536
 int vsock_table_put(const struct vsock_rec *rec);
+
+/* An accepted socket's: of its listener's @from the sizes and the timeout, if
+ * they are not the defaults. */
+void vsock_table_inherit(uint64_t key, const struct vsock_rec *from);
 
 /*
  * A descriptor of @key was closed, perhaps the last. The record goes some

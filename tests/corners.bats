@@ -289,3 +289,128 @@ refused() {
 @test "no other user can give us a file of ports" {
 	refused 'mkdir -m 777 2 && head -c 65536 /dev/zero >2/ports && chmod 666 2/ports'
 }
+
+# A pair of connected vsock sockets, for what follows in Python.
+pair='
+import fcntl, os, select, socket, subprocess, sys
+def pair(before=lambda s: None):
+    l = socket.socket(socket.AF_VSOCK)
+    l.bind((socket.VMADDR_CID_ANY, socket.VMADDR_PORT_ANY))
+    l.listen()
+    c = socket.socket(socket.AF_VSOCK)
+    before(c)
+    c.connect((1, l.getsockname()[1]))
+    return c, l.accept()[0]
+'
+
+@test "a socket that epoll saw before it was connected stays level-triggered" {
+	run -0 shim "$PYTHON" - <<-END
+		$pair
+		e = select.epoll()
+		def before(s):
+		    e.register(s, select.EPOLLIN)
+		    print(e.poll(0))
+		c, a = pair(before)
+		print(e.poll(0))
+		a.send(b'abc')
+		for i in range(3):
+		    print([m for _, m in e.poll(0)], c.recv(1))
+		print(e.poll(0))
+	END
+	[ "$output" = "[]
+[]
+[1] b'a'
+[1] b'b'
+[1] b'c'
+[]" ]
+}
+
+@test "a one-shot registration that epoll saw before fires once" {
+	run -0 shim "$PYTHON" - <<-END
+		$pair
+		e = select.epoll()
+		def before(s):
+		    e.register(s, select.EPOLLIN | select.EPOLLONESHOT)
+		    print(e.poll(0))
+		c, a = pair(before)
+		a.send(b'abc')
+		print([m for _, m in e.poll(0)], e.poll(0))
+		a.send(b'more')
+		a.close()
+		print(e.poll(0))
+		e.modify(c, select.EPOLLIN | select.EPOLLONESHOT)
+		print([m for _, m in e.poll(0)], e.poll(0))
+	END
+	[ "$output" = "[]
+[1] []
+[]
+[1] []" ]
+}
+
+@test "two sockets with one datum in an epoll are told apart" {
+	prints "$PROG/epolls" datum <<-END
+		events 0
+	END
+}
+
+@test "a duplicate is ours on a number that was another's, however it is made" {
+	run -0 shim "$PYTHON" - <<-END
+		import fcntl, os, socket
+		a, b = socket.socket(), socket.socket()
+		a.close()
+		b.close()
+		v = socket.socket(socket.AF_VSOCK)
+		for d in (v.dup(), os.dup(v.fileno()), fcntl.fcntl(v, fcntl.F_DUPFD, 0)):
+		    d = d if isinstance(d, socket.socket) else socket.socket(fileno=d)
+		    print(int(d.family), d.getsockopt(socket.SOL_SOCKET, 39))
+	END
+	[ "$output" = "40 40
+40 40
+40 40" ]
+}
+
+@test "a child of vfork that dups over our number does not take it from its parent" {
+	run -0 shim "$PYTHON" - <<-END
+		import os, socket, subprocess
+		v = socket.socket(socket.AF_VSOCK)
+		os.dup2(v.fileno(), 0)
+		a, b = socket.socketpair()
+		subprocess.run(['true'], stdin=a)
+		print(int(socket.socket(fileno=0).family))
+	END
+	[ "$output" = 40 ]
+}
+
+@test "a datagram's sender is told on a number that was ours" {
+	run -0 shim "$PYTHON" - <<-END
+		import fcntl, os, socket
+		v = socket.socket(socket.AF_VSOCK)
+		n = v.fileno()
+		u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		u.bind(('127.0.0.1', 0))
+		v.close()
+		d = socket.socket(fileno=fcntl.fcntl(u, fcntl.F_DUPFD, n))
+		for receive in (lambda: d.recvmsg(9)[3], lambda: d.recvfrom(9)[1]):
+		    u.sendto(b'x', u.getsockname())
+		    print(d.fileno() == n, receive() == u.getsockname())
+	END
+	[ "$output" = "True True
+True True" ]
+}
+
+@test "an option that is set after exec leaves the others alone" {
+	cat >child.py <<-END
+		import socket, sys
+		s = socket.socket(fileno=int(sys.argv[1]))
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 50000)
+		print(s.getsockopt(socket.AF_VSOCK, 0))
+	END
+	run -0 shim "$PYTHON" - <<-END
+		import os, socket, sys
+		v = socket.socket(socket.AF_VSOCK)
+		os.set_inheritable(v.fileno(), True)
+		v.setsockopt(socket.AF_VSOCK, 0, 100000)
+		os.execv(sys.executable, [sys.executable, 'child.py', str(v.fileno())])
+	END
+	[ "$output" = 100000 ]
+}

@@ -79,6 +79,21 @@ static void reused_data(void)
 	print_one();
 }
 
+/* Of two with one datum the first is shut down, and has nothing to say. */
+static void datum(void)
+{
+	struct epoll_event ev[2];
+	int c[2], a[2];
+
+	vsock_pair(&c[0], &a[0]);
+	vsock_pair(&c[1], &a[1]);
+	add(c[0], EPOLLOUT, 7);
+	add(c[1], EPOLLIN, 7);
+	if (shutdown(c[0], SHUT_WR))
+		die("shutdown");
+	say("events", epoll_wait(epfd, ev, 2, 0));
+}
+
 /* Without any vsock; the data look like pointers. */
 static void pipes(void)
 {
@@ -96,6 +111,7 @@ static const struct command commands[] = {
 	{ "exclusive", exclusive },
 	{ "reused", reused },
 	{ "reused-data", reused_data },
+	{ "datum", datum },
 	{ "pipes", pipes },
 	{ NULL, NULL },
 };
