@@ -27,8 +27,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* So many paths does a bind look after. */
-#define SWEEP 8
+/* A bind looks after the paths in so many bytes of directory: 8 to 16. */
+#define SWEEP_BYTES 512
 
 /*
  * How the directory is spelled in a sun_path: as it is, or if it is too long
@@ -230,7 +230,7 @@ struct entry {
  */
 static void sweep(const struct machine *m, const struct place *p)
 {
-	_Alignas(struct entry) char buf[SWEEP * 64];
+	_Alignas(struct entry) char buf[SWEEP_BYTES];
 	int64_t *at = ports_sweep(m->ports), next;
 	const struct entry *e;
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
