@@ -179,11 +179,9 @@ static int set_vsock(int fd, const struct ident *id, int name, const void *val,
 	/* The transport announces it to the peer in 32 bits. */
 	if (rec.buffer_size > UINT32_MAX && ident_connected(fd))
 		rec.buffer_size = UINT32_MAX;
-	rec.key = ident_key(fd);
-	r = vsock_table_put(&rec);
+	r = sock_keep_record(fd, &rec);
 	if (r < 0)
 		return r;
-	gate_open(GATE_RECORD);
 	sock_window(fd, rec.buffer_size);
 	return ident_change(fd, 0, TAG_SIZED, 0);
 }
@@ -210,11 +208,11 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 	case SO_DOMAIN:
 		return put_int(fd, val, len, AF_VSOCK);
 	case SO_SNDBUF:
-		vsock_table_get(ident_key(fd), &rec);
+		sock_record(fd, &id, &rec);
 		return put_int(fd, val, len,
 			       rec.sndbuf ? rec.sndbuf : DEFAULT_SNDBUF);
 	case SO_ZEROCOPY:
-		vsock_table_get(ident_key(fd), &rec);
+		sock_record(fd, &id, &rec);
 		return put_int(fd, val, len, rec.zerocopy);
 	case SO_MAX_PACING_RATE:
 		return user_put_option(fd, val, len, &unpaced, sizeof(unpaced));
@@ -257,17 +255,12 @@ static int set_sndbuf(int fd, const struct ident *id, int name, const void *val,
 	if (s < 0)
 		return s;
 	sock_record(fd, id, &rec);
-	rec.key = ident_key(fd);
 	r = sys->setsockopt(s, SOL_SOCKET, name, val, len);
 	if (r == 0)
 		r = sys->getsockopt(s, SOL_SOCKET, SO_SNDBUF, &rec.sndbuf,
 				    &size);
 	sys->close(s);
-	if (r == 0)
-		r = vsock_table_put(&rec);
-	if (r == 0)
-		gate_open(GATE_RECORD);
-	return r;
+	return r < 0 ? r : sock_keep_record(fd, &rec);
 }
 
 static int set_rcvlowat(int fd, const struct ident *id, const void *val,
@@ -279,7 +272,6 @@ static int set_rcvlowat(int fd, const struct ident *id, const void *val,
 	if (r < 0)
 		return r;
 	sock_record(fd, id, &rec);
-	rec.key = ident_key(fd);
 	if (v < 0 || (uint64_t)v > rec.buffer_size)
 		return -EINVAL;
 	if (v > 1) { /* AF_UNIX's poll does not look at it: ready.c does */
@@ -300,11 +292,8 @@ static int set_zerocopy(int fd, const struct ident *id, const void *val,
 	if (v != 0 && v != 1)
 		return -EINVAL;
 	sock_record(fd, id, &rec);
-	rec.key = ident_key(fd);
 	rec.zerocopy = v;
-	r = vsock_table_put(&rec);
-	gate_open(GATE_RECORD);
-	return r;
+	return sock_keep_record(fd, &rec);
 }
 
 int opt_set(int fd, int level, int name, const void *val, socklen_t len)

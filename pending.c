@@ -24,6 +24,12 @@ uint64_t pending_now(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+uint64_t pending_end(const struct timeval *timeout)
+{
+	return pending_now() + (uint64_t)timeout->tv_sec * 1000000000u +
+	       (uint64_t)timeout->tv_usec * 1000;
+}
+
 bool pending_add(int fd, const struct timeval *timeout)
 {
 	uint64_t key = ident_key(fd);
@@ -36,9 +42,7 @@ bool pending_add(int fd, const struct timeval *timeout)
 			continue;
 		pending[i].key = key;
 		pending[i].fd = fd;
-		pending[i].deadline = pending_now() +
-				      (uint64_t)timeout->tv_sec * 1000000000u +
-				      (uint64_t)timeout->tv_usec * 1000;
+		pending[i].deadline = pending_end(timeout);
 		__atomic_add_fetch(&n_pending, 1, __ATOMIC_RELAXED);
 		added = true;
 	}

@@ -12,6 +12,9 @@
 /* CLOCK_MONOTONIC in ns. */
 uint64_t pending_now(void);
 
+/* When a @timeout that begins now is over. */
+uint64_t pending_end(const struct timeval *timeout);
+
 /*
  * @fd's connect times out in @timeout. False if too many are pending already:
  * then it has timed out.

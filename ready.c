@@ -418,8 +418,7 @@ static bool mend_event(int epfd, struct epoll_event *ev)
 		return false;
 	if (mask & EVIDENCE || hints & (HINT_FRESH | HINT_ODD))
 		mask = vsock_mask(e.fd, mask, e.events);
-	/* What cannot be muted (EPOLLEXCLUSIVE) is shown: better than to spin.
-	 */
+	/* EPOLLEXCLUSIVE cannot be muted: shown, rather than spun on. */
 	if (mask == 0 && !e.muted && !(e.events & EPOLLET) &&
 	    !reregister(&e, true))
 		return true;

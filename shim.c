@@ -513,10 +513,11 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 	if (hinted(fd) && user_readable(fd, msg, sizeof(*msg))) {
 		if (recv_odd(fd, iov_bytes(fd, msg), flags, &r)) {
-			if (r == 0)
+			if (r == 0) {
 				msg->msg_namelen = 0;
-			if (r == 0)
-				msg->msg_controllen = msg->msg_flags = 0;
+				msg->msg_controllen = 0;
+				msg->msg_flags = 0;
+			}
 			return r;
 		}
 		if (msg->msg_name && ident_socket(fd, &id)) {

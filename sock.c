@@ -17,7 +17,6 @@
 
 #include "conf.h"
 #include "core/rdv.h"
-#include "core/route.h"
 #include "hint.h"
 #include "next.h"
 #include "pending.h"
@@ -222,20 +221,28 @@ void sock_record(int fd, const struct ident *id, struct vsock_rec *rec)
 		rec->buffer_min = rec->buffer_size;
 }
 
+int sock_keep_record(int fd, struct vsock_rec *rec)
+{
+	int r;
+
+	rec->key = ident_key(fd);
+	r = vsock_table_put(rec);
+	if (r == 0)
+		gate_open(GATE_RECORD);
+	return r;
+}
+
 /* Sits out a connect that nobody answers: -ETIMEDOUT, or -EINTR. */
 static int wait_in_vain(const struct timeval *timeout)
 {
-	uint64_t now = pending_now();
-	uint64_t end = now + (uint64_t)timeout->tv_sec * 1000000000u +
-		       (uint64_t)timeout->tv_usec * 1000;
+	uint64_t now, end = pending_end(timeout);
 	struct timespec ts;
 
-	while (now < end) {
+	while ((now = pending_now()) < end) {
 		ts.tv_sec = (time_t)((end - now) / 1000000000u);
 		ts.tv_nsec = (long)((end - now) % 1000000000u);
 		if (NEXT(ppoll)(NULL, 0, &ts, NULL) < 0)
 			return -EINTR;
-		now = pending_now();
 	}
 	return -ETIMEDOUT;
 }
@@ -329,11 +336,9 @@ static void connected(int fd, const struct ident *id, const struct rdv_dial *d)
 	sock_record(fd, id, &rec);
 	if (d->to.svm_reserved1 || d->to.svm_flags ||
 	    memcmp(d->to.svm_zero, zero.svm_zero, sizeof(zero.svm_zero)) != 0) {
-		rec.key = ident_key(fd);
 		rec.has_peer = true;
 		memcpy(rec.peer, &d->to, sizeof(rec.peer));
-		vsock_table_put(&rec);
-		gate_open(GATE_RECORD);
+		(void)sock_keep_record(fd, &rec); /* zeros, at worst */
 	}
 	/* Also wakes an epoll that was there before, edge-triggered. */
 	sock_window(fd, rec.buffer_size);
@@ -620,7 +625,7 @@ int sock_recv_failed(int fd, int err)
 {
 	struct ident id;
 
-	if ((err != EINVAL && err != ECONNRESET) || !ident_socket(fd, &id))
+	if (!ident_socket(fd, &id))
 		return err;
 	if (err == ECONNRESET) /* the peer died unread: no error to a vsock */
 		return 0;

@@ -46,8 +46,8 @@ bool sock_closing(int fd, struct name *ret);
 void sock_closed(const struct name *name);
 
 /*
- * What a receive that failed with @err should do: 0 for trying once more, else
- * the errno to show (vsock_connectible_recvmsg()).
+ * What a receive that failed with ECONNRESET or EINVAL (@err) should do: 0 for
+ * trying once more, else the errno to show (vsock_connectible_recvmsg()).
  */
 int sock_recv_failed(int fd, int err);
 
@@ -71,8 +71,9 @@ int sock_error(int fd);
 /* SO_SNDBUF, so that a sender's window is exactly @size bytes. */
 void sock_window(int fd, uint64_t size);
 
-/* The option values of @fd: of its record, or what the socket tells itself.
- * The key is for the caller to set. */
+/* The option values of @fd: of its record, or what the socket tells itself. */
 void sock_record(int fd, const struct ident *id, struct vsock_rec *rec);
+/* Keeps them as its record. 0, or -ENOMEM. */
+int sock_keep_record(int fd, struct vsock_rec *rec);
 
 #endif

@@ -231,11 +231,12 @@ struct entry {
 static void sweep(const struct machine *m, const struct place *p)
 {
 	_Alignas(struct entry) char buf[SWEEP_BYTES];
-	int64_t *at = ports_sweep(m->ports), next;
-	const struct entry *e;
+	int64_t *at = ports_sweep(m->ports), next = 0;
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	const struct entry *e;
 	struct name name;
 	ssize_t n = 0, i;
+	char *tail;
 	int fd;
 
 	machine_dir(p, m->cid, un.sun_path);
@@ -246,21 +247,21 @@ static void sweep(const struct machine *m, const struct place *p)
 			  SEEK_SET) >= 0)
 		n = m->sys->getdents(fd, buf, sizeof(buf));
 	m->sys->close(fd);
-	next = 0; /* from the start again, unless there was something */
+	tail = un.sun_path + strlen(un.sun_path);
+	*tail++ = '/';
 	for (i = 0; i < n; i += e->len) {
-		char path[DIR_SIZE];
-
 		e = (const struct entry *)(buf + i);
 		next = e->next;
-		machine_dir(p, m->cid, path);
-		if (!util_join(un.sun_path, sizeof(un.sun_path), path, "/") ||
-		    !util_join(path, sizeof(path), un.sun_path, e->name))
+		if (!util_join(tail,
+			       sizeof(un.sun_path) -
+				       (size_t)(tail - un.sun_path),
+			       e->name, ""))
 			continue;
-		memcpy(un.sun_path, path, sizeof(path));
 		name = name_decode(&un, sizeof(un));
 		if (name.kind == NAME_PATH)
 			(void)reclaim(m, p, name.port, name.bound);
 	}
+	/* At the end, nothing: the next goes from the start again. */
 	__atomic_store_n(at, next, __ATOMIC_RELAXED);
 }
 
