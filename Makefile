@@ -15,7 +15,7 @@ INSTALL  ?= install
 # Explicit lists: a file more in the product is a decision.
 CORE_SRCS := core/addr.c core/name.c core/ports.c core/rdv.c core/route.c \
 	core/sys.c
-SHIM_SRCS := shim.c sock.c opt.c ready.c epmap.c pending.c dev.c conf.c ident.c \
+SHIM_SRCS := shim.c shim_data.c shim_dev.c shim_syscall.c sock.c dgram.c opt.c ready.c epmap.c pending.c dev.c conf.c ident.c \
 	hint.c user.c vsock_table.c pool.c next.c
 CLI_SRCS  := cli/main.c cli/cmd_run.c
 UNITS     := $(wildcard tests/unit/test_*.c)
@@ -32,7 +32,8 @@ FLAGS := -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-DLIBDIR_REL='"/../lib/vsockshim/libvsockshim.so"' -I. -MMD -MP $(WARN)
 ALL_CFLAGS = $(FLAGS) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS)
 # What is preloaded sees libc's plain prototypes and nothing inlined from them.
-PIC_CFLAGS = $(ALL_CFLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -fno-lto
+PIC_CFLAGS = $(ALL_CFLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE \
+	-U_FILE_OFFSET_BITS -U_TIME_BITS -fno-lto
 
 ifneq ($(V),1)
 Q := @
@@ -45,10 +46,12 @@ BIN := $(BUILD)/vsockshim
 all: $(LIB) $(BIN)
 
 # Lazily bound: a program that never makes a vsock socket resolves nothing.
+# With a sanitizer, the first to be initialized: libraries of the program may call
+# us from their constructors.
 $(LIB): $(SHIM_SRCS:%.c=$(BUILD)/pic/%.o) $(CORE_SRCS:%.c=$(BUILD)/pic/%.o) shim.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(PIC_CFLAGS) $(LDFLAGS) -shared -Wl,--as-needed -Wl,-z,lazy -Wl,-z,relro \
-		$(if $(SAN),,-Wl,-z,defs) -Wl,-soname,libvsockshim.so \
+	$(Q)$(CC) $(PIC_CFLAGS) $(LDFLAGS) -shared -Wl,--as-needed -Wl,-Bsymbolic-functions -Wl,-z,lazy -Wl,-z,relro \
+		$(if $(SAN),-z initfirst,-Wl,-z,defs) -Wl,-soname,libvsockshim.so \
 		-Wl,--version-script=shim.map -o $@ $(filter %.o,$^) -ldl $(LDLIBS)
 
 $(BIN): $(CLI_SRCS:%.c=$(BUILD)/%.o) $(CORE_SRCS:%.c=$(BUILD)/%.o)
@@ -68,6 +71,8 @@ $(BUILD)/%.o: %.c
 # --- tests ---------------------------------------------------------------
 # Programs under test and the guard are plain: no sanitizer, nothing of ours.
 PLAIN_CFLAGS = $(FLAGS) $(CPPFLAGS) $(CFLAGS)
+# On 32-bit x86, what libc's socketcall(2) would hide from the guard.
+DIRECT := $(if $(filter -m32,$(CC) $(CFLAGS)),$(abspath $(BUILD))/tests/direct.so)
 TEST_BINS := $(BUILD)/tests/novsock $(BUILD)/tests/libempty.so \
 	$(BUILD)/tests/umlfix.so \
 	$(PROGS:%.c=$(BUILD)/%) $(ORACLES:%.c=$(BUILD)/%) \
@@ -77,10 +82,14 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(CORE_SRCS:%.c=$(BUILD)/%.o)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(PROGS:%.c=$(BUILD)/%) $(ORACLES:%.c=$(BUILD)/%): $(BUILD)/%: %.c
+$(PROGS:%.c=$(BUILD)/%) $(ORACLES:%.c=$(BUILD)/%): $(BUILD)/%: %.c $(DIRECT)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(PLAIN_CFLAGS) -o $@ $< -pthread
+	$(Q)$(CC) $(PLAIN_CFLAGS) -o $@ $< $(DIRECT) -pthread
+$(abspath $(BUILD))/tests/direct.so: tests/tools/direct.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(PLAIN_CFLAGS) -shared -fPIC -o $@ $<
 $(BUILD)/tests/novsock: tests/tools/novsock.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

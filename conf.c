@@ -149,3 +149,10 @@ struct machine *conf_machine(void)
 	}
 	return s == GOOD ? &machine : NULL;
 }
+
+bool conf_dgram(void)
+{
+	const char *s = secure_getenv("VSOCKSHIM_DGRAM");
+
+	return !s || strcmp(s, "off") != 0;
+}

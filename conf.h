@@ -11,6 +11,9 @@
  */
 struct machine *conf_machine(void);
 
+/* Are there SOCK_DGRAM sockets? VSOCKSHIM_DGRAM. */
+bool conf_dgram(void);
+
 /*
  * One line on standard error, if that is still the file that it was when the
  * process first used AF_VSOCK: "vsockshim: <name>=<value>: <text>".

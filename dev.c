@@ -19,12 +19,24 @@ bool dev_is_path(const char *path)
 	       *path == '/' && strcmp(path, "/dev/vsock") == 0;
 }
 
+bool dev_exists(void)
+{
+	return conf_machine();
+}
+
+bool dev_is_open(int fd)
+{
+	struct ident id;
+
+	return ident(fd, &id) && id.tag & TAG_DEVICE;
+}
+
 int dev_open(int flags)
 {
 	unsigned int tag = TAG_DEVICE;
 	int fd, r;
 
-	if (!conf_machine())
+	if (!dev_exists())
 		return -ENOENT;
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return -EEXIST;
@@ -39,7 +51,7 @@ int dev_open(int flags)
 		return fd;
 	if ((flags & O_ACCMODE) == O_RDONLY)
 		tag |= TAG_RDONLY;
-	r = ident_write(fd, tag);
+	r = ident_write(fd, false, tag);
 	if (r < 0) {
 		sys_kernel.close(fd);
 		return r;

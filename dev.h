@@ -10,6 +10,12 @@
 
 bool dev_is_path(const char *path);
 
+/* Is there one? Not on a kernel without vsock. */
+bool dev_exists(void);
+
+/* Is @fd open on it? */
+bool dev_is_open(int fd);
+
 /* A descriptor, or -errno; -ENOENT as on a kernel without vsock. */
 int dev_open(int flags);
 

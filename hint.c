@@ -3,4 +3,4 @@
 #include "hint.h"
 
 unsigned int hint_gates;
-uint8_t hint_bytes[HINT_FDS]; /* zero pages until touched */
+uint16_t hint_bits[HINT_FDS]; /* zero pages until touched */

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cheap reasons to look at a socket, or not to: process-wide gates, and a byte
- * for each descriptor number. A hint is never the truth. It survives a close
- * that we did not see, and a child of vfork writes into its parent's; so it
- * only decides whether to ask the kernel, and whoever finds it wrong drops it.
+ * Cheap reasons to look at a socket, or not to: process-wide gates, and some
+ * bits for each descriptor number. A hint is never the truth. It survives a
+ * close that we did not see, and a child of vfork writes into its parent's; so
+ * it only decides whether to ask the kernel, and whoever finds it wrong drops
+ * it.
  */
 #ifndef HINT_H
 #define HINT_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 /* What this process has done so far. */
 enum gate {
@@ -26,15 +28,17 @@ enum hint {
 	HINT_PATH = 4,	/* bound to a path, which close(2) may have to remove */
 	HINT_FRESH = 8, /* neither connected nor listening as yet */
 	HINT_ODD = 16,	/* shut down, failed, or with an SO_RCVLOWAT */
-	HINT_PLAIN = 32, /* made here, or asked: not an emulated socket */
-	HINT_MUTED = 64, /* edge-triggered by us in some epoll, see ready.c */
+	HINT_PLAIN = 32,  /* made here, or asked: not an emulated socket */
+	HINT_MUTED = 64,  /* edge-triggered by us in some epoll, see ready.c */
+	HINT_SEQ = 128,	  /* SOCK_SEQPACKET */
+	HINT_DGRAM = 256, /* SOCK_DGRAM */
 	HINT_LOOK = HINT_FRESH | HINT_ODD | HINT_MUTED, /* evidence or not */
 };
 
 #define HINT_FDS (1u << 20)
 
 extern unsigned int hint_gates;
-extern uint8_t hint_bytes[HINT_FDS];
+extern uint16_t hint_bits[HINT_FDS];
 
 static inline bool gate_is_open(enum gate g)
 {
@@ -47,18 +51,27 @@ static inline void gate_open(enum gate g)
 		__atomic_or_fetch(&hint_gates, g, __ATOMIC_RELAXED);
 }
 
+static inline unsigned int hint_type(int type)
+{
+	return type == SOCK_SEQPACKET ? HINT_SEQ
+	       : type == SOCK_DGRAM   ? HINT_DGRAM
+				      : 0;
+}
+
 /* Beyond the table every descriptor is worth a look. */
 static inline unsigned int hint_get(int fd)
 {
 	if ((unsigned int)fd >= HINT_FDS)
-		return fd < 0 ? 0 : HINT_OURS | HINT_LOOK | HINT_PATH;
-	return __atomic_load_n(&hint_bytes[fd], __ATOMIC_RELAXED);
+		return fd < 0 ? 0
+			      : HINT_OURS | HINT_LOOK | HINT_PATH | HINT_SEQ |
+					HINT_DGRAM;
+	return __atomic_load_n(&hint_bits[fd], __ATOMIC_RELAXED);
 }
 
 static inline void hint_set(int fd, unsigned int bits)
 {
 	if ((unsigned int)fd < HINT_FDS)
-		__atomic_store_n(&hint_bytes[fd], (uint8_t)bits,
+		__atomic_store_n(&hint_bits[fd], (uint16_t)bits,
 				 __ATOMIC_RELAXED);
 }
 
@@ -71,14 +84,14 @@ static inline bool hint_suspect(int fd)
 static inline void hint_add(int fd, unsigned int bits)
 {
 	if ((unsigned int)fd < HINT_FDS)
-		__atomic_or_fetch(&hint_bytes[fd], (uint8_t)bits,
+		__atomic_or_fetch(&hint_bits[fd], (uint16_t)bits,
 				  __ATOMIC_RELAXED);
 }
 
 static inline void hint_drop(int fd, unsigned int bits)
 {
 	if ((unsigned int)fd < HINT_FDS)
-		__atomic_and_fetch(&hint_bytes[fd], (uint8_t)~bits,
+		__atomic_and_fetch(&hint_bits[fd], (uint16_t)~bits,
 				   __ATOMIC_RELAXED);
 }
 

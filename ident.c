@@ -8,7 +8,9 @@
 
 #include <errno.h>
 
-#define MAGIC UINT64_C(0x5653) /* the tag's upper 16 bits, "VS" */
+/* The tag's upper 16 bits: "VS", and of a SOCK_DGRAM "VD". */
+#define MAGIC	    UINT64_C(0x5653)
+#define MAGIC_DGRAM UINT64_C(0x5644)
 
 static bool tag_read(int fd, uint64_t *ret)
 {
@@ -26,13 +28,23 @@ static bool foreign(int fd)
 	return false;
 }
 
+int ident_type(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	sys_kernel.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	return type;
+}
+
 /* Seen for the first time under this number: who knows what was done to it. */
-static void inherited(int fd, unsigned int tag)
+static void inherited(int fd, const struct ident *id)
 {
 	gate_open(GATE_USED | GATE_INHERITED | GATE_RECORD);
-	if (tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR))
+	if (id->tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR))
 		gate_open(GATE_ODD | GATE_FAILED);
-	hint_set(fd, HINT_OURS | HINT_LOOK | HINT_PATH);
+	hint_set(fd,
+		 HINT_OURS | HINT_LOOK | HINT_PATH | hint_type(ident_type(fd)));
 }
 
 bool ident(int fd, struct ident *ret)
@@ -43,16 +55,17 @@ bool ident(int fd, struct ident *ret)
 	*ret = (struct ident){ 0 };
 	if (!tag_read(fd, &v))
 		return foreign(fd);
-	if (v >> 48 == MAGIC) {
+	if (v >> 48 == MAGIC || v >> 48 == MAGIC_DGRAM) {
 		ret->tag = v >> 32 & 0xffff;
 		ret->port = (uint32_t)v;
+		ret->dgram = v >> 48 == MAGIC_DGRAM;
 	} else if (ident_name(fd, &un).kind == NAME_PATH) {
 		ret->tag = TAG_ACCEPTED;
 	} else {
 		return foreign(fd);
 	}
 	if (!(hint_get(fd) & HINT_OURS))
-		inherited(fd, ret->tag);
+		inherited(fd, ret);
 	return true;
 }
 
@@ -61,17 +74,20 @@ bool ident_socket(int fd, struct ident *ret)
 	return ident(fd, ret) && !(ret->tag & TAG_DEVICE);
 }
 
-static int tag_write(int fd, unsigned int tag, uint32_t port)
+static int tag_write(int fd, const struct ident *id)
 {
-	uint64_t v = MAGIC << 48 | (uint64_t)tag << 32 | port;
+	uint64_t v = (id->dgram ? MAGIC_DGRAM : MAGIC) << 48 |
+		     (uint64_t)id->tag << 32 | id->port;
 
 	return sys_kernel.setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &v,
 				     sizeof(v));
 }
 
-int ident_write(int fd, unsigned int tag)
+int ident_write(int fd, bool dgram, unsigned int tag)
 {
-	return tag_write(fd, tag, 0);
+	struct ident id = { .dgram = dgram, .tag = tag };
+
+	return tag_write(fd, &id);
 }
 
 int ident_change(int fd, unsigned int clear, unsigned int set, uint32_t port)
@@ -81,9 +97,12 @@ int ident_change(int fd, unsigned int clear, unsigned int set, uint32_t port)
 	int r = -EBADF;
 
 	pool_lock(&old);
-	if (ident(fd, &id))
-		r = tag_write(fd, (id.tag & ~clear) | set,
-			      set & TAG_PORT ? port : id.port);
+	if (ident(fd, &id)) {
+		id.tag = (id.tag & ~clear) | set;
+		if (set & TAG_PORT)
+			id.port = port;
+		r = tag_write(fd, &id);
+	}
 	pool_unlock(&old);
 	return r;
 }

@@ -39,7 +39,8 @@ enum tag {
 
 struct ident {
 	unsigned int tag; /* enum tag */
-	uint32_t port;	  /* with TAG_PORT */
+	uint32_t port;	  /* with TAG_PORT; of a SOCK_DGRAM, its peer's */
+	bool dgram;	  /* a SOCK_DGRAM */
 };
 
 /*
@@ -51,8 +52,11 @@ bool ident(int fd, struct ident *ret);
 /* Is it a socket of ours, not the device? */
 bool ident_socket(int fd, struct ident *ret);
 
+/* SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM: as the kernel says. */
+int ident_type(int fd);
+
 /* Gives a new socket its tag. 0, or -errno. */
-int ident_write(int fd, unsigned int tag);
+int ident_write(int fd, bool dgram, unsigned int tag);
 
 /*
  * Clears and sets bits of the tag of a socket of ours; with TAG_PORT among

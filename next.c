@@ -7,7 +7,7 @@
 void *next_found[NEXT_COUNT];
 
 /* Strings in place, not pointers: nothing to relocate when we are loaded. */
-static const char names[NEXT_COUNT][16] = {
+static const char names[NEXT_COUNT][20] = {
 #define X(name) #name,
 	NEXT_NAMES(X)
 #undef X

@@ -11,64 +11,105 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define NEXT_NAMES(X)                                                          \
-	X(socket)                                                              \
-	X(socketpair)                                                          \
-	X(bind)                                                                \
-	X(listen)                                                              \
 	X(accept)                                                              \
 	X(accept4)                                                             \
-	X(connect)                                                             \
-	X(getsockname)                                                         \
-	X(getpeername)                                                         \
-	X(getsockopt)                                                          \
-	X(setsockopt)                                                          \
-	X(shutdown)                                                            \
+	X(access)                                                              \
+	X(bind)                                                                \
 	X(close)                                                               \
+	X(connect)                                                             \
+	X(creat)                                                               \
+	X(creat64)                                                             \
+	X(dup)                                                                 \
+	X(dup2)                                                                \
+	X(dup3)                                                                \
+	X(eaccess)                                                             \
+	X(epoll_ctl)                                                           \
+	X(epoll_pwait)                                                         \
+	X(epoll_pwait2)                                                        \
+	X(epoll_wait)                                                          \
+	X(faccessat)                                                           \
+	X(fcntl)                                                               \
+	X(fcntl64)                                                             \
+	X(fopen)                                                               \
+	X(fopen64)                                                             \
+	X(freopen)                                                             \
+	X(freopen64)                                                           \
+	X(fstat)                                                               \
+	X(fstat64)                                                             \
+	X(fstatat)                                                             \
+	X(fstatat64)                                                           \
+	X(getpeername)                                                         \
+	X(getsockname)                                                         \
+	X(getsockopt)                                                          \
 	X(ioctl)                                                               \
+	X(isfdtype)                                                            \
+	X(listen)                                                              \
+	X(lstat)                                                               \
+	X(lstat64)                                                             \
 	X(open)                                                                \
 	X(open64)                                                              \
 	X(openat)                                                              \
 	X(openat64)                                                            \
-	X(fopen)                                                               \
-	X(fopen64)                                                             \
-	X(write)                                                               \
-	X(writev)                                                              \
+	X(pidfd_getfd)                                                         \
+	X(poll)                                                                \
+	X(ppoll)                                                               \
+	X(preadv2)                                                             \
+	X(preadv64v2)                                                          \
+	X(pselect)                                                             \
+	X(pwritev2)                                                            \
+	X(pwritev64v2)                                                         \
 	X(read)                                                                \
 	X(readv)                                                               \
 	X(recv)                                                                \
 	X(recvfrom)                                                            \
+	X(recvmmsg)                                                            \
 	X(recvmsg)                                                             \
-	X(send)                                                                \
-	X(sendto)                                                              \
-	X(sendmsg)                                                             \
-	X(poll)                                                                \
-	X(ppoll)                                                               \
 	X(select)                                                              \
-	X(pselect)                                                             \
-	X(dup)                                                                 \
-	X(dup2)                                                                \
-	X(dup3)                                                                \
+	X(send)                                                                \
+	X(sendfile)                                                            \
+	X(sendfile64)                                                          \
+	X(sendmmsg)                                                            \
+	X(sendmsg)                                                             \
+	X(sendto)                                                              \
+	X(setsockopt)                                                          \
+	X(shutdown)                                                            \
+	X(sockatmark)                                                          \
+	X(socket)                                                              \
+	X(socketpair)                                                          \
+	X(splice)                                                              \
+	X(stat)                                                                \
+	X(stat64)                                                              \
+	X(statx)                                                               \
+	X(syscall)                                                             \
+	X(write)                                                               \
+	X(writev)                                                              \
+	X(__fxstat)                                                            \
+	X(__fxstat64)                                                          \
+	X(__fxstatat)                                                          \
+	X(__fxstatat64)                                                        \
+	X(__lxstat)                                                            \
+	X(__lxstat64)                                                          \
+	X(__open64_2)                                                          \
+	X(__open_2)                                                            \
+	X(__openat64_2)                                                        \
+	X(__openat_2)                                                          \
+	X(__poll_chk)                                                          \
+	X(__ppoll_chk)                                                         \
 	X(__read_chk)                                                          \
 	X(__recv_chk)                                                          \
 	X(__recvfrom_chk)                                                      \
-	X(__poll_chk)                                                          \
-	X(__ppoll_chk)                                                         \
-	X(__open_2)                                                            \
-	X(__open64_2)                                                          \
-	X(__openat_2)                                                          \
-	X(__openat64_2)                                                        \
-	X(fcntl)                                                               \
-	X(fcntl64)                                                             \
-	X(epoll_ctl)                                                           \
-	X(epoll_wait)                                                          \
-	X(epoll_pwait)                                                         \
-	X(epoll_pwait2)
+	X(__xstat)                                                             \
+	X(__xstat64)
 
 enum next_id {
 #define X(name) NEXT_##name,

@@ -61,6 +61,15 @@ bool opt_differs(int level, int name)
 	case SO_PEERSEC:
 	case SO_PEERNAME:
 	case SO_INQ:
+	case SO_INCOMING_CPU:
+	case SO_TIMESTAMP_OLD:
+	case SO_TIMESTAMP_NEW:
+	case SO_TIMESTAMPNS_OLD:
+	case SO_TIMESTAMPNS_NEW:
+	case SO_TIMESTAMPING_OLD:
+	case SO_TIMESTAMPING_NEW:
+	case SO_ATTACH_FILTER:
+	case SO_ATTACH_BPF:
 		return true;
 	default:
 		return false;
@@ -186,6 +195,30 @@ static int set_vsock(int fd, const struct ident *id, int name, const void *val,
 	return ident_change(fd, 0, TAG_SIZED, 0);
 }
 
+/* A socket that is good for nothing else: what an option would do. */
+static int scratch(void)
+{
+	return sys->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+/* SO_TIMESTAMP and its kin: kept, without effect. */
+static int get_stamp(int fd, const struct ident *id, int name, void *val,
+		     socklen_t *len)
+{
+	struct vsock_rec rec;
+	int r, s = scratch();
+
+	if (s < 0)
+		return s;
+	sock_record(fd, id, &rec);
+	if (rec.stamp)
+		sys->setsockopt(s, SOL_SOCKET, rec.stamp, &rec.stamp_value,
+				sizeof(rec.stamp_value));
+	r = sys->getsockopt(s, SOL_SOCKET, name, val, len);
+	sys->close(s);
+	return r;
+}
+
 int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 {
 	const struct {
@@ -202,6 +235,8 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 		return SOCK_FOREIGN;
 	if (id.tag & TAG_DEVICE)
 		return -ENOTSOCK;
+	if (id.dgram && (level == AF_VSOCK || name == SO_SNDBUF))
+		return level == AF_VSOCK ? -EOPNOTSUPP : SOCK_FOREIGN;
 	if (level == AF_VSOCK)
 		return get_vsock(fd, &id, name, val, len);
 	switch (name) {
@@ -238,19 +273,53 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 	case SO_PASSPIDFD:
 	case SO_PASSRIGHTS:
 		return -EOPNOTSUPP;
+	case SO_INCOMING_CPU: /* dgram.c's, there */
+		return id.dgram ? put_int(fd, val, len, -1) : SOCK_FOREIGN;
+	case SO_TIMESTAMP_OLD:
+	case SO_TIMESTAMP_NEW:
+	case SO_TIMESTAMPNS_OLD:
+	case SO_TIMESTAMPNS_NEW:
+	case SO_TIMESTAMPING_OLD:
+	case SO_TIMESTAMPING_NEW:
+		return get_stamp(fd, &id, name, val, len);
 	default: /* SO_ERROR is shim.c's; the rest is alike */
 		return SOCK_FOREIGN;
 	}
 }
 
-/* What SO_SNDBUF would read back, from a socket that is good for nothing
- * else: ours has it set for the window. */
+/* Whether the kernel would take it. AF_UNIX would act on it. */
+static int set_in_vain(int name, const void *val, socklen_t len)
+{
+	int r, s = scratch();
+
+	if (s < 0)
+		return s;
+	r = sys->setsockopt(s, SOL_SOCKET, name, val, len);
+	sys->close(s);
+	return r;
+}
+
+static int set_stamp(int fd, const struct ident *id, int name, const void *val,
+		     socklen_t len)
+{
+	struct vsock_rec rec;
+	int r = set_in_vain(name, val, len);
+
+	if (r < 0)
+		return r;
+	sock_record(fd, id, &rec);
+	rec.stamp = name;
+	memcpy(&rec.stamp_value, val, sizeof(rec.stamp_value));
+	return sock_keep_record(fd, &rec);
+}
+
+/* What SO_SNDBUF would read back: ours has it set for the window. */
 static int set_sndbuf(int fd, const struct ident *id, int name, const void *val,
 		      socklen_t len)
 {
 	struct vsock_rec rec;
 	socklen_t size = sizeof(rec.sndbuf);
-	int r, s = sys->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int r, s = scratch();
 
 	if (s < 0)
 		return s;
@@ -272,9 +341,11 @@ static int set_rcvlowat(int fd, const struct ident *id, const void *val,
 	if (r < 0)
 		return r;
 	sock_record(fd, id, &rec);
-	if (v < 0 || (uint64_t)v > rec.buffer_size)
+	if ((v < 0 || (uint64_t)v > rec.buffer_size) &&
+	    ident_type(fd) == SOCK_STREAM)
 		return -EINVAL;
-	if (v > 1) { /* AF_UNIX's poll does not look at it: ready.c does */
+	if (v > 1 ||
+	    v < 0) { /* AF_UNIX's poll does not look at it: ready.c does */
 		hint_add(fd, HINT_ODD);
 		gate_open(GATE_ODD);
 	}
@@ -307,6 +378,9 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 		return -ENOTSOCK;
 	if ((int)len < 0)
 		return -EINVAL;
+	if (id.dgram &&
+	    (level == AF_VSOCK || name == SO_SNDBUF || name == SO_SNDBUFFORCE))
+		return level == AF_VSOCK ? -EOPNOTSUPP : SOCK_FOREIGN;
 	if (level == AF_VSOCK)
 		return set_vsock(fd, &id, name, val, len);
 	switch (name) {
@@ -331,6 +405,19 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 		return -EOPNOTSUPP;
 	case SO_INQ:
 		return -ENOPROTOOPT;
+	case SO_INCOMING_CPU: /* dgram.c's, there; it would steer nothing */
+		return id.dgram ? take(fd, val, len, &r, sizeof(r))
+				: SOCK_FOREIGN;
+	case SO_TIMESTAMP_OLD:
+	case SO_TIMESTAMP_NEW:
+	case SO_TIMESTAMPNS_OLD:
+	case SO_TIMESTAMPNS_NEW:
+	case SO_TIMESTAMPING_OLD:
+	case SO_TIMESTAMPING_NEW:
+		return set_stamp(fd, &id, name, val, len);
+	case SO_ATTACH_FILTER:
+	case SO_ATTACH_BPF:
+		return set_in_vain(name, val, len);
 	default:
 		return SOCK_FOREIGN;
 	}
@@ -351,7 +438,7 @@ int opt_ioctl(int fd, unsigned long request, void *arg)
 	if (id.tag & TAG_DEVICE || request == SIOCATMARK ||
 	    request == SIOCUNIXFILE)
 		return -ENOTTY;
-	if (!ident_connected(fd)) /* no transport yet */
+	if (!id.dgram && !ident_connected(fd)) /* no transport yet */
 		return -EOPNOTSUPP;
 	if (request == FIONREAD)
 		return SOCK_FOREIGN;

@@ -46,12 +46,26 @@ uint64_t ready_end_ts(const struct timespec *timeout)
 	       (uint64_t)timeout->tv_nsec;
 }
 
-void ready_left(uint64_t end, struct timeval *ret)
+bool ready_over(uint64_t end)
+{
+	return end != UINT64_MAX && (end == 0 || pending_now() >= end);
+}
+
+void ready_left_ts(uint64_t end, struct timespec *ret)
 {
 	uint64_t now = pending_now(), left = end > now ? end - now : 0;
 
 	ret->tv_sec = (time_t)(left / 1000000000u);
-	ret->tv_usec = (suseconds_t)(left % 1000000000u / 1000);
+	ret->tv_nsec = (long)(left % 1000000000u);
+}
+
+void ready_left(uint64_t end, struct timeval *ret)
+{
+	struct timespec ts;
+
+	ready_left_ts(end, &ts);
+	ret->tv_sec = ts.tv_sec;
+	ret->tv_usec = (suseconds_t)(ts.tv_nsec / 1000);
 }
 
 /* Hints say that it is odd, or nothing as yet. */
@@ -132,7 +146,7 @@ static void calm(int fd, unsigned int seen, unsigned int tag, int lowat)
 /* The full mask of @fd, which the kernel shows as @seen. */
 static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 {
-	unsigned int mask = seen & ~(unsigned int)POLLWRBAND;
+	unsigned int mask = seen;
 	socklen_t len = sizeof(int);
 	struct ident id;
 	int err, lowat = 1;
@@ -141,6 +155,11 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 		return seen;
 	if (id.tag & TAG_DEVICE)
 		return asked & (READABLE | WRITABLE);
+	if (id.dgram)
+		return id.tag & TAG_SHUT_WR
+			       ? mask & ~(unsigned int)(WRITABLE | POLLWRBAND)
+			       : mask;
+	mask &= ~(unsigned int)POLLWRBAND;
 	if (id.tag & TAG_PENDING) {
 		if (pending_waits(fd))
 			return 0;
@@ -186,11 +205,6 @@ static int wait_ms(uint64_t end)
 		return 0;
 	ms = (next - now + 999999) / 1000000;
 	return ms > INT_MAX ? INT_MAX : (int)ms;
-}
-
-static bool over(uint64_t end)
-{
-	return end != UINT64_MAX && (end == 0 || pending_now() >= end);
 }
 
 static int mend_poll(struct pollfd *fds, nfds_t n)
@@ -259,7 +273,7 @@ int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end, const sigset_t *mask)
 	int saved = errno, r;
 
 	pthread_cleanup_push(close_edges, (void *)&ep);
-	while ((r = mend_poll(fds, n)) == 0 && !over(end)) {
+	while ((r = mend_poll(fds, n)) == 0 && !ready_over(end)) {
 		if (ep == -EBADF)
 			ep = edges(fds, n);
 		r = wait_edge(ep, wait_ms(end), mask);
@@ -453,7 +467,7 @@ int ready_epoll(int epfd, struct epoll_event *ev, int max, int r, uint64_t end,
 			r = -errno;
 		else
 			r = mend_epoll(epfd, ev, r);
-		if (over(end))
+		if (ready_over(end))
 			end = 0;
 	}
 	errno = saved;

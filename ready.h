@@ -23,8 +23,11 @@
 uint64_t ready_end_ms(int timeout);
 uint64_t ready_end_ts(const struct timespec *timeout);
 
-/* What is left of a wait until @end, as select(2) leaves it. */
+bool ready_over(uint64_t end);
+
+/* What is left of a wait until @end, as select(2) and recvmmsg(2) leave it. */
 void ready_left(uint64_t end, struct timeval *ret);
+void ready_left_ts(uint64_t end, struct timespec *ret);
 
 /* Is any of the @n results (or events) to be doubted? */
 bool ready_doubt_poll(const struct pollfd *fds, nfds_t n);

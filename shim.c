@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The functions that we interpose, and nothing else: each finds out whether
- * the call concerns AF_VSOCK, has sock.c, opt.c, ready.c or dev.c answer it,
- * or goes on to libc's own. errno is touched only by a call that fails.
- */
+/* The calls about sockets and descriptors that we interpose: see shim.h. */
+#include "shim.h"
+
 #include "core/sys.h"
 #include "dev.h"
 #include "epmap.h"
-#include "hint.h"
 #include "next.h"
 #include "opt.h"
 #include "ready.h"
@@ -15,28 +12,11 @@
 #include "user.h"
 #include "vsock_table.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
-
-/* -errno to libc's way. */
-static int ret_errno(int r)
-{
-	if (r >= 0)
-		return r;
-	errno = -r;
-	return -1;
-}
-
-/* Said to be ours; whoever acts on it asks the kernel. */
-static bool hinted(int fd)
-{
-	return fd >= 0 && hint_get(fd) & HINT_OURS;
-}
+#include <linux/sockios.h>
 
 /* After libc's call has failed with EINVAL, ours: success hides that. */
 static int second_try(int r, int saved)
@@ -232,7 +212,8 @@ static int other_level(int fd, int level, int r)
 
 	if (r < 0 && errno == EOPNOTSUPP && level != SOL_SOCKET &&
 	    hint_suspect(fd))
-		errno = ident_socket(fd, &id) ? ENOPROTOOPT : EOPNOTSUPP;
+		errno = ident_socket(fd, &id) && !id.dgram ? ENOPROTOOPT
+							   : EOPNOTSUPP;
 	return r;
 }
 
@@ -279,6 +260,16 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	else if (opt_ioctl_differs(request) && hinted(fd))
 		r = opt_ioctl(fd, request, arg);
 	return r == SOCK_FOREIGN ? NEXT(ioctl)(fd, request, arg) : ret_errno(r);
+}
+
+/* libc's own asks by an ioctl of its own. */
+EXPORT int sockatmark(int fd)
+{
+	int mark, r = SOCK_FOREIGN;
+
+	if (is_ours(fd))
+		r = opt_ioctl(fd, SIOCATMARK, &mark);
+	return r == SOCK_FOREIGN ? NEXT(sockatmark)(fd) : (int)ret_errno(r);
 }
 
 /* --- descriptors --------------------------------------------------------- */
@@ -338,6 +329,13 @@ EXPORT int dup2(int fd, int to)
 	return dup_hint(fd, NEXT(dup2)(fd, to));
 }
 
+int __dup2(int fd, int to);
+
+EXPORT int __dup2(int fd, int to)
+{
+	return dup2(fd, to);
+}
+
 EXPORT int dup3(int fd, int to, int flags)
 {
 	return dup_hint(fd, NEXT(dup3)(fd, to, flags));
@@ -369,276 +367,19 @@ EXPORT int fcntl64(int fd, int cmd, ...)
 	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? dup_hint(fd, r) : r;
 }
 
-/* --- data: success passes through ---------------------------------------- */
-
-/*
- * A receive failed. True: try once more, as the error is none to a vsock; then
- * success must hide it, so errno is what it was before (@saved).
- */
-static bool recv_again(int fd, int saved)
+/* A number of a stranger's making: whatever it was here before. */
+EXPORT int pidfd_getfd(int pidfd, int fd, unsigned int flags)
 {
-	int err = errno;
+	int r = NEXT(pidfd_getfd)(pidfd, fd, flags);
 
-	if ((err != ECONNRESET && err != EINVAL) || !hint_suspect(fd))
-		return false;
-	err = sock_recv_failed(fd, err);
-	errno = err ? err : saved;
-	return !err;
-}
-
-/* True: the call is answered, with *@ret. */
-static bool recv_odd(int fd, size_t len, int flags, ssize_t *ret)
-{
-	int r;
-
-	if (len != 0 && !(flags & (MSG_OOB | MSG_ERRQUEUE | MSG_WAITALL)) &&
-	    (len < VSOCK_BUFFER_SIZE || !(hint_get(fd) & HINT_ODD)))
-		return false;
-	if (!hinted(fd))
-		return false;
-	r = sock_recv_check(fd, len, flags);
-	*ret = r < 0 ? ret_errno(r) : 0;
-	return r != 0;
-}
-
-EXPORT ssize_t read(int fd, void *buf, size_t n)
-{
-	int saved = errno;
-	ssize_t r = NEXT(read)(fd, buf, n);
-
-	return r < 0 && recv_again(fd, saved) ? NEXT(read)(fd, buf, n) : r;
-}
-
-EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
-{
-	int saved = errno;
-	ssize_t r = NEXT(readv)(fd, iov, n);
-
-	return r < 0 && recv_again(fd, saved) ? NEXT(readv)(fd, iov, n) : r;
-}
-
-static ssize_t recv_any(int fd, void *buf, size_t n, int flags)
-{
-	int saved = errno;
-	ssize_t r;
-
-	if (recv_odd(fd, n, flags, &r))
-		return r;
-	r = NEXT(recv)(fd, buf, n, flags);
-	return r < 0 && recv_again(fd, saved) ? NEXT(recv)(fd, buf, n, flags)
-					      : r;
-}
-
-EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
-{
-	return recv_any(fd, buf, n, flags);
-}
-
-/* A connection's receive gives no address, AF_UNIX's its peer's name. An
- * address of our own costs nothing, and keeps that from the program's. */
-static ssize_t recvfrom_any(int fd, void *buf, size_t n, int flags,
-			    struct sockaddr *addr, socklen_t *len)
-{
-	struct sockaddr_storage from = { .ss_family = AF_UNIX };
-	socklen_t room, size = sizeof(from);
-	int saved = errno, bad;
-	struct ident id;
-	ssize_t r;
-
-	if (!addr)
-		return recv_any(fd, buf, n, flags);
-	if (!hint_suspect(fd) || (!hinted(fd) && !ident(fd, &id)))
-		return NEXT(recvfrom)(fd, buf, n, flags, addr, len);
-	if (!recv_odd(fd, n, flags, &r)) {
-		r = NEXT(recvfrom)(fd, buf, n, flags, (struct sockaddr *)&from,
-				   &size);
-		if (r < 0 && recv_again(fd, saved))
-			r = NEXT(recv)(fd, buf, n, flags);
-	}
-	if (r < 0)
-		return r;
-	if (from.ss_family != AF_UNIX) { /* a wrong hint */
-		bad = user_put_addr(fd, addr, len, &from, size);
-	} else {
-		bad = user_room(fd, len, &room);
-		if (!bad)
-			*len = 0;
-	}
-	return bad ? ret_errno(bad) : r;
-}
-
-EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags,
-			struct sockaddr *addr, socklen_t *len)
-{
-	return recvfrom_any(fd, buf, n, flags, addr, len);
-}
-
-static size_t iov_bytes(int fd, const struct msghdr *msg)
-{
-	size_t n = 0, size = msg->msg_iovlen * sizeof(*msg->msg_iov);
-
-	/* The kernel will refuse it, as it refuses more than UIO_MAXIOV. */
-	if (msg->msg_iovlen > UIO_MAXIOV ||
-	    !user_readable(fd, msg->msg_iov, size))
-		return 1;
-	for (size_t i = 0; i < msg->msg_iovlen; i++)
-		n += msg->msg_iov[i].iov_len;
-	return n;
-}
-
-/* Descriptors that arrived are what they are, whatever their numbers were. */
-static void forget_received(struct msghdr *msg)
-{
-	struct cmsghdr *c;
-	size_t n;
-	int fd;
-
-	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
-		for (size_t i = 0; i < n; i++) {
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			hint_set(fd, 0);
-		}
-	}
-}
-
-EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
-{
-	int saved = errno;
-	void *name = NULL;
-	struct ident id;
-	ssize_t r;
-
-	if (hinted(fd) && user_readable(fd, msg, sizeof(*msg))) {
-		if (recv_odd(fd, iov_bytes(fd, msg), flags, &r)) {
-			if (r == 0) {
-				msg->msg_namelen = 0;
-				msg->msg_controllen = 0;
-				msg->msg_flags = 0;
-			}
-			return r;
-		}
-		if (msg->msg_name && ident_socket(fd, &id)) {
-			name = msg->msg_name;
-			msg->msg_name = NULL;
-		}
-	}
-	r = NEXT(recvmsg)(fd, msg, flags);
-	if (r < 0 && recv_again(fd, saved))
-		r = NEXT(recvmsg)(fd, msg, flags);
-	if (name) {
-		msg->msg_name = name;
-		if (r >= 0)
-			msg->msg_namelen = 0;
-	}
-	if (r >= 0 && msg->msg_controllen)
-		forget_received(msg);
+	if (r >= 0)
+		hint_set(r, 0);
 	return r;
 }
 
-/* The same for a send, to @addr if that is not NULL. */
-static bool send_again(int fd, const struct sockaddr *addr, socklen_t len,
-		       int saved)
-{
-	int err = errno;
-
-	if (err == EAGAIN || err == EPIPE || err == EINTR || !hinted(fd))
-		return false;
-	err = sock_send_failed(fd, err, addr, len);
-	errno = err ? err : saved;
-	return !err;
-}
-
-/* MSG_OOB, which AF_UNIX can and AF_VSOCK cannot. */
-static bool send_odd(int fd, int flags)
-{
-	struct ident id;
-
-	if (!(flags & MSG_OOB) || !hint_suspect(fd) || !ident_socket(fd, &id))
-		return false;
-	errno = EOPNOTSUPP;
-	return true;
-}
-
-EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
-{
-	int saved = errno;
-	ssize_t r;
-
-	if (send_odd(fd, flags))
-		return -1;
-	r = NEXT(send)(fd, buf, n, flags);
-	return r < 0 && send_again(fd, NULL, 0, saved)
-		       ? NEXT(send)(fd, buf, n, flags)
-		       : r;
-}
-
-EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
-		      const struct sockaddr *addr, socklen_t len)
-{
-	int saved = errno;
-	ssize_t r;
-
-	if (send_odd(fd, flags))
-		return -1;
-	r = NEXT(sendto)(fd, buf, n, flags, addr, len);
-	return r < 0 && send_again(fd, addr, len, saved)
-		       ? NEXT(sendto)(fd, buf, n, flags, addr, len)
-		       : r;
-}
-
-EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
-{
-	int saved = errno;
-	struct msghdr bare;
-	struct ident id;
-	bool readable;
-	ssize_t r;
-
-	if (send_odd(fd, flags))
-		return -1;
-	readable = hinted(fd) && user_readable(fd, msg, sizeof(*msg));
-	/* AF_VSOCK takes any ancillary data, and delivers none. */
-	if (readable && msg->msg_controllen && ident_socket(fd, &id)) {
-		bare = *msg;
-		bare.msg_control = NULL;
-		bare.msg_controllen = 0;
-		msg = &bare;
-	}
-	r = NEXT(sendmsg)(fd, msg, flags);
-	/* EFAULT about the message itself stays so. */
-	return r < 0 && readable &&
-			       user_readable(fd, msg->msg_iov,
-					     msg->msg_iovlen *
-						     sizeof(*msg->msg_iov)) &&
-			       send_again(fd, NULL, 0, saved)
-		       ? NEXT(sendmsg)(fd, msg, flags)
-		       : r;
-}
-
-EXPORT ssize_t write(int fd, const void *buf, size_t n)
-{
-	int saved = errno;
-	ssize_t r = NEXT(write)(fd, buf, n);
-
-	return r < 0 && send_again(fd, NULL, 0, saved) ? NEXT(write)(fd, buf, n)
-						       : r;
-}
-
-EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
-{
-	int saved = errno;
-	ssize_t r = NEXT(writev)(fd, iov, n);
-
-	return r < 0 && hinted(fd) && n > 0 &&
-			       user_readable(fd, iov,
-					     (size_t)n * sizeof(*iov)) &&
-			       send_again(fd, NULL, 0, saved)
-		       ? NEXT(writev)(fd, iov, n)
-		       : r;
-}
+ALIAS(__connect, connect);
+ALIAS(__close, close);
+ALIAS(__fcntl, fcntl);
 
 /* --- readiness ----------------------------------------------------------- */
 
@@ -822,129 +563,16 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int max,
 				     used ? end : ready_end_ts(ts), mask));
 }
 
-/* --- /dev/vsock ---------------------------------------------------------- */
-
-/* The third argument of open(2), if it is there. */
-#define MODE(flags, ap)                                                        \
-	((flags) & (O_CREAT | __O_TMPFILE) ? va_arg(ap, mode_t) : 0)
-
-EXPORT int open(const char *path, int flags, ...)
-{
-	mode_t mode;
-	va_list ap;
-
-	va_start(ap, flags);
-	mode = MODE(flags, ap);
-	va_end(ap);
-	if (dev_is_path(path))
-		return ret_errno(dev_open(flags));
-	return NEXT(open)(path, flags, mode);
-}
-
-EXPORT int open64(const char *path, int flags, ...)
-{
-	mode_t mode;
-	va_list ap;
-
-	va_start(ap, flags);
-	mode = MODE(flags, ap);
-	va_end(ap);
-	if (dev_is_path(path))
-		return ret_errno(dev_open(flags));
-	return NEXT(open64)(path, flags, mode);
-}
-
-EXPORT int openat(int dir, const char *path, int flags, ...)
-{
-	mode_t mode;
-	va_list ap;
-
-	va_start(ap, flags);
-	mode = MODE(flags, ap);
-	va_end(ap);
-	if (dev_is_path(path))
-		return ret_errno(dev_open(flags));
-	return NEXT(openat)(dir, path, flags, mode);
-}
-
-EXPORT int openat64(int dir, const char *path, int flags, ...)
-{
-	mode_t mode;
-	va_list ap;
-
-	va_start(ap, flags);
-	mode = MODE(flags, ap);
-	va_end(ap);
-	if (dev_is_path(path))
-		return ret_errno(dev_open(flags));
-	return NEXT(openat64)(dir, path, flags, mode);
-}
-
-static FILE *dev_stream(const char *mode)
-{
-	int flags = strchr(mode, '+') ? O_RDWR
-		    : *mode == 'r'    ? O_RDONLY
-				      : O_WRONLY;
-	int fd = dev_open(flags | (strchr(mode, 'e') ? O_CLOEXEC : 0));
-	FILE *f;
-
-	if (fd < 0) {
-		errno = -fd;
-		return NULL;
-	}
-	f = fdopen(fd, mode);
-	if (!f)
-		sys_kernel.close(fd);
-	return f;
-}
-
-EXPORT FILE *fopen(const char *path, const char *mode)
-{
-	return dev_is_path(path) ? dev_stream(mode) : NEXT(fopen)(path, mode);
-}
-
-EXPORT FILE *fopen64(const char *path, const char *mode)
-{
-	return dev_is_path(path) ? dev_stream(mode) : NEXT(fopen64)(path, mode);
-}
+ALIAS(__poll, poll);
+ALIAS(__select, select);
 
 /* --- what a fortified program calls instead ------------------------------ */
 
 /* libc's own ends the program if @room is too small for what was asked. */
 
-ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
-ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags);
-ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags,
-		       struct sockaddr *addr, socklen_t *len);
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
 		const sigset_t *mask, size_t room);
-int __open_2(const char *path, int flags);
-int __open64_2(const char *path, int flags);
-int __openat_2(int dir, const char *path, int flags);
-int __openat64_2(int dir, const char *path, int flags);
-
-EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
-{
-	int saved = errno;
-	ssize_t r = NEXT(__read_chk)(fd, buf, n, room);
-
-	return r < 0 && recv_again(fd, saved) ? NEXT(read)(fd, buf, n) : r;
-}
-
-EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
-{
-	return n > room ? NEXT(__recv_chk)(fd, buf, n, room, flags)
-			: recv_any(fd, buf, n, flags);
-}
-
-EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room,
-			      int flags, struct sockaddr *addr, socklen_t *len)
-{
-	return n > room ? NEXT(__recvfrom_chk)(fd, buf, n, room, flags, addr,
-					       len)
-			: recvfrom_any(fd, buf, n, flags, addr, len);
-}
 
 EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
 {
@@ -958,28 +586,4 @@ EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
 	return room / sizeof(*fds) < n
 		       ? NEXT(__ppoll_chk)(fds, n, ts, mask, room)
 		       : ppoll_any(fds, n, ts, mask);
-}
-
-EXPORT int __open_2(const char *path, int flags)
-{
-	return dev_is_path(path) ? ret_errno(dev_open(flags))
-				 : NEXT(__open_2)(path, flags);
-}
-
-EXPORT int __open64_2(const char *path, int flags)
-{
-	return dev_is_path(path) ? ret_errno(dev_open(flags))
-				 : NEXT(__open64_2)(path, flags);
-}
-
-EXPORT int __openat_2(int dir, const char *path, int flags)
-{
-	return dev_is_path(path) ? ret_errno(dev_open(flags))
-				 : NEXT(__openat_2)(dir, path, flags);
-}
-
-EXPORT int __openat64_2(int dir, const char *path, int flags)
-{
-	return dev_is_path(path) ? ret_errno(dev_open(flags))
-				 : NEXT(__openat64_2)(dir, path, flags);
 }

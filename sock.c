@@ -17,6 +17,7 @@
 
 #include "conf.h"
 #include "core/rdv.h"
+#include "dgram.h"
 #include "hint.h"
 #include "next.h"
 #include "pending.h"
@@ -26,6 +27,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
@@ -67,15 +69,18 @@ int sock_socket(int type, int protocol)
 	case SOCK_STREAM:
 	case SOCK_SEQPACKET:
 		break;
-	case SOCK_DGRAM: /* no transport has it, as on virtio kernels */
-		return -ENODEV;
+	case SOCK_DGRAM:
+		if (!conf_dgram()) /* no transport has it */
+			return -ENODEV;
+		break;
 	default:
 		return -ESOCKTNOSUPPORT;
 	}
 	fd = sys->socket(AF_UNIX, type, 0);
 	if (fd < 0)
 		return fd;
-	r = ident_write(fd, 0);
+	type &= 0xf;
+	r = ident_write(fd, type == SOCK_DGRAM, 0);
 	if (r < 0) {
 		sys->close(fd);
 		conf_complain("socket", "AF_VSOCK",
@@ -84,7 +89,8 @@ int sock_socket(int type, int protocol)
 		return -EAFNOSUPPORT;
 	}
 	gate_open(GATE_USED);
-	hint_set(fd, HINT_OURS | HINT_MADE | HINT_FRESH);
+	hint_set(fd, HINT_OURS | HINT_MADE | hint_type(type) |
+			     (type == SOCK_DGRAM ? 0 : HINT_FRESH));
 	return fd;
 }
 
@@ -113,25 +119,29 @@ static bool may_bind_low_ports(void)
 	       data[0].effective & 1u << CAP_NET_BIND_SERVICE;
 }
 
-/* Binds to a path. Signals wait: see rdv.h. */
-static int bind_path(struct machine *m, int fd, const struct vaddr *want)
+int sock_bind_to(int fd, const struct ident *id, const struct vaddr *want)
 {
+	struct machine *m = conf_machine();
 	sigset_t all, old;
 	uint32_t port;
 	int r;
 
-	sigfillset(&all);
+	if (!m)
+		return -EADDRNOTAVAIL;
+	sigfillset(&all); /* signals wait: see rdv.h */
 	sigprocmask(SIG_BLOCK, &all, &old);
-	r = rdv_bind(m, fd, want, may_bind_low_ports(), &port);
+	r = rdv_bind(m, fd, want, id->dgram, may_bind_low_ports(), &port);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	if (r < 0)
+	if (r < 0) {
 		complain(m);
-	return r;
+		return r;
+	}
+	hint_add(fd, HINT_PATH);
+	return ident_change(fd, 0, TAG_NAMED, 0);
 }
 
 int sock_bind(int fd, const void *addr, socklen_t len)
 {
-	struct machine *m = conf_machine();
 	struct sockaddr_vm vm;
 	struct sockaddr_un un;
 	struct vaddr want;
@@ -145,22 +155,16 @@ int sock_bind(int fd, const void *addr, socklen_t len)
 		r = addr_check(&vm, len);
 	if (r < 0)
 		return r;
-	if (id.tag & TAG_PORT || ident_name(fd, &un).kind != NAME_NONE)
+	if ((id.tag & TAG_PORT && !id.dgram) ||
+	    ident_name(fd, &un).kind != NAME_NONE)
 		return -EINVAL;
-	if (!m)
-		return -EADDRNOTAVAIL;
 	want.cid = vm.svm_cid;
 	want.port = vm.svm_port;
-	r = bind_path(m, fd, &want);
-	if (r < 0)
-		return r;
-	hint_add(fd, HINT_PATH);
-	return ident_change(fd, 0, TAG_NAMED, 0);
+	return sock_bind_to(fd, &id, &want);
 }
 
 int sock_listen(int fd, int backlog)
 {
-	struct machine *m = conf_machine();
 	struct vaddr want = { .cid = VMADDR_CID_ANY };
 	struct sockaddr_un un;
 	struct ident id;
@@ -169,18 +173,17 @@ int sock_listen(int fd, int backlog)
 	r = ident_or(fd, &id);
 	if (r < 0)
 		return r;
+	if (id.dgram)
+		return -EOPNOTSUPP;
 	/* SS_UNCONNECTED only; and what has the name of a client cannot be
 	 * reached any more. */
-	if (!m || id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING) ||
+	if (id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING) ||
 	    ident_name(fd, &un).kind == NAME_AUTO)
 		return -EINVAL;
 	if (id.tag & TAG_PORT && !(id.tag & TAG_NAMED)) {
 		want.port = id.port;
-		r = bind_path(m, fd, &want);
-		if (r < 0)
+		if (sock_bind_to(fd, &id, &want) < 0)
 			return -EINVAL;
-		hint_add(fd, HINT_PATH);
-		ident_change(fd, 0, TAG_NAMED, 0);
 	}
 	r = sys->listen(fd, backlog);
 	if (r == 0)
@@ -389,6 +392,8 @@ int sock_connect(int fd, const void *addr, socklen_t len)
 		r = copy_addr(fd, addr, len, &d.to);
 	if (r < 0)
 		return r;
+	if (id.dgram)
+		return dgram_connect(fd, &id, &d.to, len);
 	d.nonblock = sys->fcntl(fd, F_GETFL, 0) & O_NONBLOCK;
 	if (id.tag)
 		r = connect_state(fd, &id, &d);
@@ -415,6 +420,11 @@ int sock_connect(int fd, const void *addr, socklen_t len)
 	}
 	if (r == -EINVAL)
 		return r;
+	/* Whether a guest has SOCK_SEQPACKET is asked before whether it is. */
+	if (r == -ENODEV && !m->refusal && m->cid == VMADDR_CID_HOST &&
+	    d.to.svm_cid > VMADDR_CID_HOST && d.to.svm_cid != VMADDR_CID_ANY &&
+	    ident_type(fd) == SOCK_SEQPACKET)
+		return -ESOCKTNOSUPPORT;
 	complain(m);
 	return r == -ENODEV ? r : not_connected(fd, &id, &d, r);
 }
@@ -432,6 +442,11 @@ static uint32_t dialled_cid(unsigned int tag, const struct name *client,
 	return cid;
 }
 
+uint32_t sock_stranger(uint32_t own)
+{
+	return own > VMADDR_CID_HOST ? VMADDR_CID_HOST : VMADDR_CID_LOCAL;
+}
+
 /* The two ends of an accepted socket, from what it and its peer are called. */
 static void accepted_ends(unsigned int tag, const struct name *own,
 			  const struct name *peer, struct sockaddr_vm *local,
@@ -447,9 +462,7 @@ static void accepted_ends(unsigned int tag, const struct name *own,
 
 	*remote = addr_vm(peer->cid, peer->port);
 	if (peer->kind == NAME_NONE) /* a plain AF_UNIX client */
-		*remote = addr_vm(own->cid > VMADDR_CID_HOST ? VMADDR_CID_HOST
-							     : VMADDR_CID_LOCAL,
-				  VMADDR_PORT_ANY);
+		*remote = addr_vm(sock_stranger(own->cid), VMADDR_PORT_ANY);
 	else if (peer->cid == own->cid)
 		remote->svm_cid = VMADDR_CID_LOCAL;
 	else if (peer->cid > VMADDR_CID_HOST && own->cid > VMADDR_CID_HOST)
@@ -504,11 +517,13 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 		tag |= from.tag & TAG_SIZED;
 	}
 	if (tag != TAG_ACCEPTED)
-		ident_write(fd, tag);
+		ident_write(fd, false, tag);
 	accepted_ends(tag, &own, &peer, &local, ret);
 	sock_window(fd, rec.buffer_size);
 	gate_open(GATE_USED);
-	hint_set(fd, HINT_OURS);
+	hint_set(fd,
+		 HINT_OURS | (hints & HINT_OURS ? hints & HINT_SEQ
+						: hint_type(ident_type(fd))));
 	return true;
 }
 
@@ -541,6 +556,8 @@ int sock_name(int fd, bool want_peer, struct sockaddr_vm *ret)
 	if (r < 0)
 		return r;
 	own = ident_name(fd, &own_un);
+	if (want_peer && id.dgram)
+		return dgram_peer(fd, &id, ret) ? 0 : -ENOTCONN;
 	if (want_peer && (id.tag & TAG_SHUT || !ident_connected(fd)))
 		return -ENOTCONN;
 	if (id.tag & TAG_ACCEPTED) {
@@ -555,8 +572,9 @@ int sock_name(int fd, bool want_peer, struct sockaddr_vm *ret)
 	} else if (own.kind == NAME_AUTO) {
 		*ret = addr_vm(VMADDR_CID_ANY, own.port);
 	} else {
-		*ret = addr_vm(VMADDR_CID_ANY,
-			       id.tag & TAG_PORT ? id.port : VMADDR_PORT_ANY);
+		*ret = addr_vm(VMADDR_CID_ANY, id.tag & TAG_PORT && !id.dgram
+						       ? id.port
+						       : VMADDR_PORT_ANY);
 	}
 	return 0;
 }
@@ -581,17 +599,18 @@ int sock_shutdown(int fd, int how)
 		return r;
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
 		return -EINVAL;
-	if (!(id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING)) &&
+	if (!id.dgram && !(id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING)) &&
 	    !ident_connected(fd))
 		return -ENOTCONN;
 	if (NEXT(shutdown)(fd, how) < 0)
 		return -errno;
 	ident_change(fd, 0, (unsigned int)how + 1, 0);
-	if (how != SHUT_WR)
+	if (how != SHUT_WR && !id.dgram)
 		drain(fd);
 	gate_open(GATE_ODD);
 	hint_add(fd, HINT_ODD);
-	return 0;
+	/* Done all the same. */
+	return id.dgram && !(id.tag & TAG_PORT) ? -ENOTCONN : 0;
 }
 
 bool sock_closing(int fd, struct name *ret)
@@ -625,7 +644,7 @@ int sock_recv_failed(int fd, int err)
 {
 	struct ident id;
 
-	if (!ident_socket(fd, &id))
+	if (!ident_socket(fd, &id) || id.dgram)
 		return err;
 	if (err == ECONNRESET) /* the peer died unread: no error to a vsock */
 		return 0;
@@ -641,6 +660,8 @@ int sock_recv_check(int fd, size_t len, int flags)
 
 	if (!ident_socket(fd, &id))
 		return 0;
+	if (id.dgram)
+		return flags & (MSG_OOB | MSG_ERRQUEUE) ? -EOPNOTSUPP : 0;
 	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN;
 	if (!ident_connected(fd))
@@ -650,7 +671,7 @@ int sock_recv_check(int fd, size_t len, int flags)
 	if (len == 0 || id.tag & TAG_SHUT_RD)
 		return 1;
 	sock_record(fd, &id, &rec);
-	if (len < rec.buffer_size)
+	if (len < rec.buffer_size || ident_type(fd) == SOCK_SEQPACKET)
 		return 0;
 	/* More than ever is queued: vsock_stream_rcvhiwat() */
 	if (!(flags & MSG_WAITALL))
@@ -687,10 +708,138 @@ static bool finished(int fd)
 	       NEXT(ioctl)(fd, FIONREAD, &queued) == 0 && queued == 0;
 }
 
-int sock_send_failed(int fd, int err, const struct sockaddr *addr,
+/*
+ * What a send says of the connection before it looks at the data: 0, or
+ * -errno. One byte that nobody can read is sent: page 0 is not mapped.
+ */
+static int send_nothing(int fd, int flags)
+{
+	const void *bad = (const void *)1;
+	int saved = errno, r;
+
+	do
+		r = (int)NEXT(send)(fd, bad, 1, flags | MSG_NOSIGNAL);
+	while (r < 0 && errno == ECONNRESET); /* told once */
+	r = r >= 0 || errno == EFAULT ? 0 : -errno;
+	errno = saved;
+	return r;
+}
+
+static void close_mark(void *arg)
+{
+	sys->close(*(const int *)arg);
+}
+
+/*
+ * MSG_EOR, which AF_UNIX does not carry: a descriptor goes with the message.
+ * AF_VSOCK has no ancillary data, so nothing else looks like it; who reads
+ * without asking for any loses it to the kernel.
+ */
+static ssize_t send_marked(int fd, const struct msghdr *msg, int flags)
+{
+	union {
+		struct cmsghdr c;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .c = { .cmsg_len = CMSG_LEN(sizeof(int)),
+			     .cmsg_level = SOL_SOCKET,
+			     .cmsg_type = SCM_RIGHTS } };
+	struct msghdr marked = *msg;
+	int mark = sys->eventfd(), saved = errno;
+	ssize_t r;
+
+	if (mark < 0)
+		return -ENOBUFS;
+	memcpy(CMSG_DATA(&control.c), &mark, sizeof(mark));
+	marked.msg_control = &control;
+	marked.msg_controllen = sizeof(control);
+	pthread_cleanup_push(close_mark, &mark);
+	do
+		r = NEXT(sendmsg)(fd, &marked, flags);
+	while (r < 0 && errno == ECONNRESET);
+	if (r < 0) {
+		r = errno == ETOOMANYREFS ? -ENOBUFS : -errno;
+		errno = saved;
+	}
+	pthread_cleanup_pop(1);
+	return r;
+}
+
+ssize_t sock_send_odd(int fd, const struct msghdr *msg, int flags)
+{
+	struct ident id;
+
+	if (!ident_socket(fd, &id))
+		return SOCK_FOREIGN;
+	if (id.dgram)
+		return dgram_send(fd, &id, msg, flags);
+	if (flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (ident_type(fd) != SOCK_SEQPACKET)
+		return SOCK_FOREIGN;
+	if (msg->msg_name && msg->msg_namelen)
+		return !ident_connected(fd) || finished(fd) ? -EOPNOTSUPP
+							    : -EISCONN;
+	if (user_iov_bytes(msg) == 0) { /* no window is needed for that */
+		int r = send_nothing(fd, flags | MSG_DONTWAIT);
+
+		return r == -EAGAIN ? 0 : r;
+	}
+	return flags & MSG_EOR ? send_marked(fd, msg, flags) : SOCK_FOREIGN;
+}
+
+/* Closes the descriptors that came with @msg. */
+static void close_received(struct msghdr *msg)
+{
+	struct cmsghdr *c;
+	size_t n;
+	int fd;
+
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+		for (size_t i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			sys->close(fd);
+		}
+	}
+}
+
+bool sock_received(int fd, struct msghdr *msg, struct sockaddr_un *from)
+{
+	struct sockaddr_vm vm;
+	struct ident id;
+
+	if (msg->msg_controllen || msg->msg_flags & MSG_CTRUNC) {
+		if (!ident_socket(fd, &id))
+			return false;
+		close_received(msg);
+		msg->msg_controllen = 0;
+		msg->msg_flags &= ~MSG_CTRUNC;
+		if (ident_type(fd) == SOCK_SEQPACKET)
+			msg->msg_flags |= MSG_EOR;
+	}
+	if (!msg->msg_name)
+		return true;
+	if (hint_get(fd) & HINT_DGRAM &&
+	    (name_decode(from, msg->msg_namelen).dgram ||
+	     (ident(fd, &id) && id.dgram))) {
+		vm = dgram_source(from, msg->msg_namelen);
+		memcpy(from, &vm, sizeof(vm));
+		msg->msg_namelen = sizeof(vm);
+		return true;
+	}
+	if (msg->msg_namelen && from->sun_family != AF_UNIX)
+		return false; /* a wrong hint */
+	msg->msg_namelen = 0;
+	return true;
+}
+
+int sock_send_failed(int fd, int err, int flags, const struct sockaddr *addr,
 		     socklen_t len)
 {
 	struct ident id;
+	int r;
 
 	if (!ident(fd, &id))
 		return err;
@@ -701,6 +850,9 @@ int sock_send_failed(int fd, int err, const struct sockaddr *addr,
 		return 0;
 	case EFAULT: /* the first packet cannot be made */
 		return addr && !user_readable(fd, addr, len) ? EFAULT : ENOMEM;
+	case EMSGSIZE: /* said when there is a window for it */
+		r = send_nothing(fd, flags);
+		return r < 0 ? -r : err;
 	case EISCONN:
 		return finished(fd) ? EOPNOTSUPP : EISCONN;
 	default:

@@ -19,6 +19,8 @@
 int sock_socket(int type, int protocol);
 /* bind(2): vsock_bind() */
 int sock_bind(int fd, const void *addr, socklen_t len);
+/* The same to a path of the own machine: __vsock_bind() */
+int sock_bind_to(int fd, const struct ident *id, const struct vaddr *want);
 /* listen(2): vsock_listen() */
 int sock_listen(int fd, int backlog);
 /* connect(2): vsock_connect() */
@@ -31,6 +33,9 @@ int sock_connect(int fd, const void *addr, socklen_t len);
  */
 bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 		   socklen_t len, struct sockaddr_vm *ret);
+
+/* The CID under which machine @own sees plain AF_UNIX programs. */
+uint32_t sock_stranger(uint32_t own);
 
 /* getsockname(2), getpeername(2): vsock_getname() */
 int sock_name(int fd, bool peer, struct sockaddr_vm *ret);
@@ -58,11 +63,24 @@ int sock_recv_failed(int fd, int err);
 int sock_recv_check(int fd, size_t len, int flags);
 
 /*
+ * A send with something odd about it: no bytes, an address, MSG_OOB, MSG_EOR,
+ * or on a SOCK_DGRAM. What it returns, or -errno; SOCK_FOREIGN for going on.
+ * @msg is known to be readable, but for the data.
+ */
+ssize_t sock_send_odd(int fd, const struct msghdr *msg, int flags);
+
+/*
+ * What recvmsg(2) wrote into @msg, with its name in @from: makes it what
+ * AF_VSOCK says (vsock_connectible_recvmsg()). False if @fd is none of ours.
+ */
+bool sock_received(int fd, struct msghdr *msg, struct sockaddr_un *from);
+
+/*
  * What a send that failed with @err, to @addr if that is not NULL, should do:
  * 0 for trying once more, else the errno to show
  * (vsock_connectible_sendmsg()).
  */
-int sock_send_failed(int fd, int err, const struct sockaddr *addr,
+int sock_send_failed(int fd, int err, int flags, const struct sockaddr *addr,
 		     socklen_t len);
 
 /* SO_ERROR: the pending errno, which it clears, or 0 */

@@ -42,6 +42,15 @@ bool user_readable(int fd, const void *p, size_t n)
 		sys->connect(fd, (const void *)last, 1) != -EFAULT);
 }
 
+size_t user_iov_bytes(const struct msghdr *msg)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < msg->msg_iovlen; i++)
+		n += msg->msg_iov[i].iov_len;
+	return n;
+}
+
 bool user_writable(int fd, void *p, size_t n)
 {
 	uintptr_t last = last_byte(p, n);

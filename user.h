@@ -13,6 +13,9 @@
 
 bool user_readable(int fd, const void *p, size_t n);
 
+/* The bytes that @msg, whose iovec is known to be readable, has room for. */
+size_t user_iov_bytes(const struct msghdr *msg);
+
 /* Spoils the first and the last byte. */
 bool user_writable(int fd, void *p, size_t n);
 

@@ -25,7 +25,9 @@ struct vsock_rec {
 	uint64_t buffer_min;
 	uint64_t buffer_max;
 	struct timeval connect_timeout;
-	int sndbuf;	  /* SO_SNDBUF as the program set it; 0: default */
+	int sndbuf; /* SO_SNDBUF as the program set it; 0: default */
+	int stamp;  /* which of SO_TIMESTAMP and its kin was set last */
+	int stamp_value;
 	bool zerocopy;	  /* SO_ZEROCOPY */
 	bool has_peer;	  /* peer[] differs from what the names tell */
 	uint8_t peer[16]; /* the address that connect(2) was given */

@@ -8,6 +8,7 @@
 #define AUTO_MAGIC     "vsock1/"
 #define AUTO_MAGIC_LEN 7
 #define SUFFIX	       ".vsock"
+#define SUFFIX_DGRAM   ".dgram"
 #define SUFFIX_LEN     6
 
 static const struct name no_name = { .kind = NAME_NONE };
@@ -41,7 +42,7 @@ static struct name decode_auto(const char *s, const char *end)
 	return n;
 }
 
-/* @s..@end: "<anything>/<cid>/<port>[@<bound>].vsock" */
+/* @s..@end: "<anything>/<cid>/<port>[@<bound>].vsock", or .dgram */
 static struct name decode_path(const char *s, const char *end)
 {
 	struct name n = { .kind = NAME_PATH, .bound = VMADDR_CID_ANY };
@@ -58,9 +59,10 @@ static struct name decode_path(const char *s, const char *end)
 		return no_name;
 	if (skip(&port, end, '@') && !addr_scan_u32(&port, end, &n.bound))
 		return no_name;
-	if (end - port != SUFFIX_LEN || memcmp(port, SUFFIX, SUFFIX_LEN) != 0)
+	if (end - port != SUFFIX_LEN)
 		return no_name;
-	return n;
+	n.dgram = memcmp(port, SUFFIX_DGRAM, SUFFIX_LEN) == 0;
+	return n.dgram || memcmp(port, SUFFIX, SUFFIX_LEN) == 0 ? n : no_name;
 }
 
 struct name name_decode(const struct sockaddr_un *un, socklen_t len)
@@ -88,28 +90,27 @@ static char *put(char *p, const char *s)
 	return p + n;
 }
 
-int name_path(char *buf, size_t size, const char *prefix, uint32_t cid,
-	      uint32_t port, uint32_t bound)
+int name_path(char *buf, size_t size, const char *prefix, const struct name *n)
 {
 	char tail[NAME_PATH_MAX];
-	size_t n = strlen(prefix);
+	size_t head = strlen(prefix);
 	char *p = tail;
 
 	*p++ = '/';
-	p = addr_put_u32(p, cid);
+	p = addr_put_u32(p, n->cid);
 	*p++ = '/';
-	p = addr_put_u32(p, port);
-	if (bound != VMADDR_CID_ANY) {
+	p = addr_put_u32(p, n->port);
+	if (n->bound != VMADDR_CID_ANY) {
 		*p++ = '@';
-		p = addr_put_u32(p, bound);
+		p = addr_put_u32(p, n->bound);
 	}
-	p = put(p, SUFFIX);
+	p = put(p, n->dgram ? SUFFIX_DGRAM : SUFFIX);
 	*p++ = '\0';
-	if (n + (size_t)(p - tail) > size)
+	if (head + (size_t)(p - tail) > size)
 		return -ENAMETOOLONG;
-	memcpy(buf, prefix, n);
-	memcpy(buf + n, tail, (size_t)(p - tail));
-	return (int)(n + (size_t)(p - tail) - 1);
+	memcpy(buf, prefix, head);
+	memcpy(buf + head, tail, (size_t)(p - tail));
+	return (int)(head + (size_t)(p - tail) - 1);
 }
 
 /* "vsock1/<id>/<cid>/<port>/" at @p; returns the end. */

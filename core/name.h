@@ -4,8 +4,9 @@
  *
  *	<dir>/<cid>/<port>.vsock	bound to {VMADDR_CID_ANY, port} there
  *	<dir>/<cid>/<port>@<own>.vsock	bound to one CID of that machine only
- *	\0vsock1/<id>/<cid>/<port>/<dialled>
- *					a client that connect(2) bound by itself
+ *	<dir>/<cid>/<port>[@<own>].dgram	the same for SOCK_DGRAM, whose
+ *port space is another \0vsock1/<id>/<cid>/<port>/<dialled> a client that
+ *connect(2) bound by itself
  *
  * A path is recognised by its last two components, never by its prefix: the
  * directory may be reached by two paths. `1` is the format, <id> the 64-bit
@@ -31,6 +32,7 @@ struct name {
 	uint32_t port;
 	uint32_t bound;	  /* PATH: the CID it is bound to, or VMADDR_CID_ANY */
 	uint32_t dialled; /* AUTO: the CID that connect(2) was given */
+	bool dgram;	  /* PATH: a SOCK_DGRAM */
 };
 
 /* The longest "/<cid>/<port>@<own>.vsock", with its NUL. */
@@ -40,11 +42,10 @@ struct name {
 struct name name_decode(const struct sockaddr_un *un, socklen_t len);
 
 /*
- * Writes "<prefix>/<cid>/<port>[@<bound>].vsock" with its NUL into the @size
- * bytes at @buf. Returns its length, or -ENAMETOOLONG.
+ * Writes the path of @n, a NAME_PATH, below @prefix with its NUL into the
+ * @size bytes at @buf. Returns its length, or -ENAMETOOLONG.
  */
-int name_path(char *buf, size_t size, const char *prefix, uint32_t cid,
-	      uint32_t port, uint32_t bound);
+int name_path(char *buf, size_t size, const char *prefix, const struct name *n);
 
 /* Writes an auto-bound client's name; returns the address length. */
 socklen_t name_auto(struct sockaddr_un *un, uint64_t id, uint32_t cid,

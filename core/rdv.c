@@ -65,11 +65,10 @@ static void place_close(const struct machine *m, const struct place *p)
 		m->sys->close(p->fd);
 }
 
-static socklen_t path_addr(const struct place *p, uint32_t cid, uint32_t port,
-			   uint32_t bound, struct sockaddr_un *un)
+static socklen_t path_addr(const struct place *p, const struct name *name,
+			   struct sockaddr_un *un)
 {
-	int n = name_path(un->sun_path, sizeof(un->sun_path), p->prefix, cid,
-			  port, bound);
+	int n = name_path(un->sun_path, sizeof(un->sun_path), p->prefix, name);
 
 	un->sun_family = AF_UNIX;
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n +
@@ -201,17 +200,17 @@ static int probe(const struct sys *sys, const struct sockaddr_un *un,
 
 /* As probe(), and removes what is stale. Holds the lock. */
 static int reclaim(const struct machine *m, const struct place *p,
-		   uint32_t port, uint32_t bound)
+		   const struct name *name)
 {
 	struct sockaddr_un un;
-	socklen_t len = path_addr(p, m->cid, port, bound, &un);
+	socklen_t len = path_addr(p, name, &un);
 	int r = probe(m->sys, &un, len);
 
 	if (r != -ESTALE)
 		return r;
 	r = m->sys->unlink(un.sun_path);
 	if (r == 0)
-		ports_unmark(m->ports, port);
+		ports_unmark(m->ports, name->port);
 	return r;
 }
 
@@ -231,7 +230,7 @@ struct entry {
 static void sweep(const struct machine *m, const struct place *p)
 {
 	_Alignas(struct entry) char buf[SWEEP_BYTES];
-	int64_t *at = ports_sweep(m->ports), next = 0;
+	aligned_i64 *at = ports_sweep(m->ports), next = 0;
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	const struct entry *e;
 	struct name name;
@@ -243,7 +242,7 @@ static void sweep(const struct machine *m, const struct place *p)
 	fd = m->sys->open(un.sun_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	if (m->sys->lseek(fd, (off_t)__atomic_load_n(at, __ATOMIC_RELAXED),
+	if (m->sys->lseek(fd, __atomic_load_n(at, __ATOMIC_RELAXED),
 			  SEEK_SET) >= 0)
 		n = m->sys->getdents(fd, buf, sizeof(buf));
 	m->sys->close(fd);
@@ -259,7 +258,7 @@ static void sweep(const struct machine *m, const struct place *p)
 			continue;
 		name = name_decode(&un, sizeof(un));
 		if (name.kind == NAME_PATH)
-			(void)reclaim(m, p, name.port, name.bound);
+			(void)reclaim(m, p, &name);
 	}
 	/* At the end, nothing: the next goes from the start again. */
 	__atomic_store_n(at, next, __ATOMIC_RELAXED);
@@ -295,43 +294,44 @@ static bool auto_bound(const struct machine *m, uint32_t port)
 }
 
 /*
- * All names under which @port may be held by a socket that clashes with one
- * bound to @bound (VMADDR_CID_ANY clashes with each). Returns how many.
+ * All names under which its port may be held by a socket that clashes with
+ * @name (one bound to VMADDR_CID_ANY clashes with each). Returns how many.
  */
-static int clashing(const struct machine *m, uint32_t bound, uint32_t names[3])
+static int clashing(const struct machine *m, const struct name *name,
+		    struct name names[3])
 {
 	int n = 0;
 
-	names[n++] = VMADDR_CID_ANY;
-	if (bound != VMADDR_CID_ANY) {
-		names[n++] = bound;
-		return n;
-	}
-	names[n++] = VMADDR_CID_LOCAL;
+	for (int i = 0; i < 3; i++)
+		names[i] = *name;
+	names[n++].bound = VMADDR_CID_ANY;
+	if (name->bound != VMADDR_CID_ANY)
+		return n + 1;
+	names[n++].bound = VMADDR_CID_LOCAL;
 	if (m->cid != VMADDR_CID_LOCAL)
-		names[n++] = m->cid;
+		names[n++].bound = m->cid;
 	return n;
 }
 
 /* Holds the lock. */
-static int bind_port(const struct machine *m, const struct place *p, int fd,
-		     uint32_t bound, uint32_t port)
+static int bind_name(const struct machine *m, const struct place *p, int fd,
+		     const struct name *name)
 {
-	uint32_t names[3];
+	struct name names[3];
 	struct sockaddr_un un;
 	socklen_t len;
-	int r, n = clashing(m, bound, names);
+	int r, n = clashing(m, name, names);
 
 	for (int i = 0; i < n; i++) {
-		r = reclaim(m, p, port, names[i]);
+		r = reclaim(m, p, &names[i]);
 		if (r < 0)
 			return r;
 	}
-	ports_mark(m->ports, port);
-	len = path_addr(p, m->cid, port, bound, &un);
+	ports_mark(m->ports, name->port);
+	len = path_addr(p, name, &un);
 	r = m->sys->bind(fd, &un, len);
 	if (r < 0) {
-		ports_unmark(m->ports, port);
+		ports_unmark(m->ports, name->port);
 		return r;
 	}
 	/* Whatever the umask is. Too late to fail: a socket is bound once. */
@@ -363,12 +363,16 @@ static int lock_machine(const struct machine *m, const struct place *p)
 	return ports_lock(m->sys, dir);
 }
 
-int rdv_bind(struct machine *m, int fd, const struct vaddr *want,
+int rdv_bind(struct machine *m, int fd, const struct vaddr *want, bool dgram,
 	     bool low_ports, uint32_t *ret_port)
 {
+	struct name name = { .kind = NAME_PATH,
+			     .cid = m->cid,
+			     .port = want->port,
+			     .bound = want->cid,
+			     .dgram = dgram };
 	struct place place;
 	const char *why;
-	uint32_t port;
 	int r, lock;
 
 	if (!route_may_bind(m->cid, want->cid))
@@ -387,23 +391,23 @@ int rdv_bind(struct machine *m, int fd, const struct vaddr *want,
 		goto out;
 	}
 	sweep(m, &place);
-	port = want->port;
-	if (port != VMADDR_PORT_ANY) {
-		r = ports_issued(m->ports, port) && auto_bound(m, port)
+	if (name.port != VMADDR_PORT_ANY) {
+		r = !dgram && ports_issued(m->ports, name.port) &&
+				    auto_bound(m, name.port)
 			    ? -EADDRINUSE
-			    : bind_port(m, &place, fd, want->cid, port);
+			    : bind_name(m, &place, fd, &name);
 	} else {
 		r = -EADDRINUSE;
 		for (int i = 0; i < PORTS_TRIES && r == -EADDRINUSE; i++) {
-			port = ports_next(m->ports);
-			r = bind_port(m, &place, fd, want->cid, port);
+			name.port = ports_next(m->ports);
+			r = bind_name(m, &place, fd, &name);
 		}
 		if (r == -EADDRINUSE)
 			r = -EADDRNOTAVAIL;
 	}
 	ports_unlock(m->sys, lock);
 	if (r == 0)
-		*ret_port = port;
+		*ret_port = name.port;
 out:
 	place_close(m, &place);
 	return r == -EADDRNOTAVAIL ? r : bind_errno(m, r);
@@ -420,12 +424,12 @@ void rdv_release(struct machine *m, const struct name *name)
 	if (name->kind != NAME_PATH || name->cid != m->cid ||
 	    rdv_open(m, &why) < 0 || place_open(m, &place) < 0)
 		return;
-	len = path_addr(&place, m->cid, name->port, name->bound, &un);
+	len = path_addr(&place, name, &un);
 	if (probe(m->sys, &un, len) == -ESTALE) {
 		lock = lock_machine(m, &place);
 		if (lock >= 0) {
 			/* stale at worst: the next bind's */
-			(void)reclaim(m, &place, name->port, name->bound);
+			(void)reclaim(m, &place, name);
 			ports_unlock(m->sys, lock);
 		}
 	}
@@ -436,16 +440,19 @@ void rdv_release(struct machine *m, const struct name *name)
 static bool port_free(const struct machine *m, const struct place *p,
 		      uint32_t port)
 {
-	uint32_t names[3];
+	struct name names[3], name = { .kind = NAME_PATH,
+				       .cid = m->cid,
+				       .port = port,
+				       .bound = VMADDR_CID_ANY };
 	struct sockaddr_un un;
 	socklen_t len;
 	int n;
 
 	if (!ports_marked(m->ports, port))
 		return true;
-	n = clashing(m, VMADDR_CID_ANY, names);
+	n = clashing(m, &name, names);
 	for (int i = 0; i < n; i++) {
-		len = path_addr(p, m->cid, port, names[i], &un);
+		len = path_addr(p, &names[i], &un);
 		if (probe(m->sys, &un, len) == -EADDRINUSE)
 			return false;
 	}
@@ -539,17 +546,27 @@ static int connect_errno(struct machine *m, int r)
 	}
 }
 
+/* The @i-th of the two names under which @to is answered on machine @cid. */
+static struct name answering(const struct sockaddr_vm *to, uint32_t cid, int i)
+{
+	return (struct name){ .kind = NAME_PATH,
+			      .cid = cid,
+			      .port = to->svm_port,
+			      .bound = i ? to->svm_cid : VMADDR_CID_ANY };
+}
+
 /* A listener at the names that answer @d? 0, -ENOENT, or the directory's no. */
 static int look(const struct machine *m, const struct place *p, uint32_t cid,
 		const struct rdv_dial *d)
 {
-	const uint32_t bound[2] = { VMADDR_CID_ANY, d->to.svm_cid };
 	struct sockaddr_un un;
+	struct name name;
 	struct stat st;
 	int r = -ENOENT;
 
 	for (int i = 0; i < 2 && r == -ENOENT; i++) {
-		path_addr(p, cid, d->to.svm_port, bound[i], &un);
+		name = answering(&d->to, cid, i);
+		path_addr(p, &name, &un);
 		r = m->sys->stat(un.sun_path, &st);
 	}
 	return r;
@@ -579,6 +596,7 @@ static int dial(struct machine *m, const struct place *p, int fd,
 {
 	uint64_t key = (uint64_t)cid << 32 | d->to.svm_port;
 	struct sockaddr_un un;
+	struct name name;
 	socklen_t len;
 	int r;
 
@@ -598,12 +616,14 @@ static int dial(struct machine *m, const struct place *p, int fd,
 	r = introduce(m, p, fd, d, route);
 	if (r < 0)
 		return r;
-	len = path_addr(p, cid, d->to.svm_port, VMADDR_CID_ANY, &un);
+	name = answering(&d->to, cid, 0);
+	len = path_addr(p, &name, &un);
 	r = connect_name(m, fd, d, &un, len);
 	if (r == -ENOENT || r == -ECONNREFUSED) {
 		int other;
 
-		len = path_addr(p, cid, d->to.svm_port, d->to.svm_cid, &un);
+		name.bound = d->to.svm_cid;
+		len = path_addr(p, &name, &un);
 		other = connect_name(m, fd, d, &un, len);
 		if (other != -ENOENT)
 			r = other;
@@ -636,4 +656,63 @@ int rdv_connect(struct machine *m, int fd, struct rdv_dial *d)
 	r = dial(m, &place, fd, d, route, cid);
 	place_close(m, &place);
 	return r;
+}
+
+/* What AF_UNIX says of a datagram: sent, dropped (0), or -errno. */
+static ssize_t dgram_errno(struct machine *m, ssize_t r)
+{
+	switch (r) {
+	case -EAGAIN: /* a full queue drops */
+	case -EPERM:  /* so does one that a plain AF_UNIX program connected */
+	case -EPIPE:  /* or one that was shut down */
+		return 0;
+	case -ENOENT:
+	case -ECONNREFUSED:
+	case -EPROTOTYPE:
+		return -EHOSTUNREACH;
+	case -EMSGSIZE:
+	case -EFAULT:
+	case -ENOBUFS:
+		return r;
+	default:
+		return connect_errno(m, (int)r);
+	}
+}
+
+ssize_t rdv_send(struct machine *m, int fd, const struct sockaddr_vm *to,
+		 const struct msghdr *msg, int flags)
+{
+	struct msghdr out = *msg;
+	ssize_t r = -ENOENT;
+	struct sockaddr_un un;
+	struct place place;
+	enum route route;
+	struct name name;
+	const char *why;
+	uint32_t cid;
+
+	route = route_connect(m->cid, to->svm_cid, to->svm_flags, &cid);
+	if (route == ROUTE_NODEV)
+		return -ENODEV;
+	if (route == ROUTE_SILENT)
+		return 0;
+	r = rdv_open(m, &why);
+	if (r < 0)
+		return connect_errno(m, (int)r);
+	r = place_open(m, &place);
+	if (r < 0)
+		return connect_errno(m, (int)r);
+	out.msg_name = &un;
+	out.msg_control = NULL;
+	out.msg_controllen = 0;
+	flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
+	r = -ENOENT;
+	for (int i = 0; i < 2 && (r == -ENOENT || r == -ECONNREFUSED); i++) {
+		name = answering(to, cid, i);
+		name.dgram = true;
+		out.msg_namelen = path_addr(&place, &name, &un);
+		r = m->sys->sendmsg(fd, &out, flags);
+	}
+	place_close(m, &place);
+	return r < 0 ? dgram_errno(m, r) : r;
 }

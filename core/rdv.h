@@ -27,7 +27,7 @@ struct machine {
 	struct ports *ports; /* NULL until rdv_open() */
 	uid_t owner;	     /* of the directory */
 	mode_t share;	     /* what group and others may do: 0, 070, 077 */
-	uint64_t seen;	     /* the destination that was last connected to */
+	aligned_u64 seen;    /* the destination that was last connected to */
 	int refusal;	     /* what the directory itself last said: -errno */
 };
 
@@ -41,15 +41,15 @@ int rdv_open(struct machine *m, const char **why);
 /*
  * Binds the unbound AF_UNIX socket @fd to @want on machine @m, as
  * __vsock_bind() does. A port of VMADDR_PORT_ANY becomes the next free one;
- * *@ret_port is what it became. @low_ports: the caller has
- * CAP_NET_BIND_SERVICE.
+ * *@ret_port is what it became. @dgram: it is a SOCK_DGRAM. @low_ports: the
+ * caller has CAP_NET_BIND_SERVICE.
  *
  * -EADDRNOTAVAIL: not a CID of this machine, or PORTS_TRIES ports were taken;
  * -EACCES: a reserved port; -EADDRINUSE; -EINVAL: @fd is bound;
  * -EMFILE, -ENFILE, -ENOMEM as they are; -ENOMEM for what the directory
  * refuses.
  */
-int rdv_bind(struct machine *m, int fd, const struct vaddr *want,
+int rdv_bind(struct machine *m, int fd, const struct vaddr *want, bool dgram,
 	     bool low_ports, uint32_t *ret_port);
 
 /*
@@ -79,5 +79,14 @@ struct rdv_dial {
  */
 #define RDV_GRACE_MS 20
 int rdv_connect(struct machine *m, int fd, struct rdv_dial *d);
+
+/*
+ * Sends one datagram, @msg's data, from the bound SOCK_DGRAM @fd to @to.
+ * Never waits. Returns the bytes sent; 0 if it was dropped, as the receiver's
+ * queue is full; -EHOSTUNREACH: nobody holds that port; -ENODEV: no way to
+ * that machine; -EMSGSIZE, -EFAULT.
+ */
+ssize_t rdv_send(struct machine *m, int fd, const struct sockaddr_vm *to,
+		 const struct msghdr *msg, int flags);
 
 #endif

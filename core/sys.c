@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -43,6 +44,23 @@ static long call6(long nr, long a, long b, long c, long d, long e, long f)
 			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
 			 : "memory");
 	return x0;
+}
+#elif defined(__i386__)
+/* The sixth argument goes into ebp, which may be the frame's. */
+static long call6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	const long last[] = { nr, f };
+	long r;
+
+	__asm__ volatile("pushl %%ebp\n\t"
+			 "movl 4(%%eax), %%ebp\n\t"
+			 "movl (%%eax), %%eax\n\t"
+			 "int $0x80\n\t"
+			 "popl %%ebp"
+			 : "=a"(r)
+			 : "a"(last), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+			 : "memory");
+	return r;
 }
 #else
 static long call6(long nr, long a, long b, long c, long d, long e, long f)
@@ -105,6 +123,11 @@ static int k_setsockopt(int fd, int level, int name, const void *val,
 	return (int)CALL5(SYS_setsockopt, fd, level, name, val, len);
 }
 
+static ssize_t k_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return CALL(SYS_sendmsg, fd, msg, flags);
+}
+
 static int k_open(const char *path, int flags, mode_t mode)
 {
 	return (int)CALL4(SYS_openat, AT_FDCWD, path, flags, mode);
@@ -130,6 +153,11 @@ static int k_fcntl(int fd, int cmd, long arg)
 	return (int)CALL(SYS_fcntl, fd, cmd, arg);
 }
 
+static int k_eventfd(void)
+{
+	return (int)CALL(SYS_eventfd2, 0, O_CLOEXEC, 0);
+}
+
 static int k_flock(int fd, int op)
 {
 	return (int)CALL(SYS_flock, fd, op, 0);
@@ -145,15 +173,34 @@ static int k_stat(const char *path, struct stat *st)
 {
 	return (int)CALL4(SYS_newfstatat, AT_FDCWD, path, st, 0);
 }
-#else /* struct stat is not what the kernel writes: let libc translate */
+#else /* struct stat is not what the kernel writes */
+static int k_statx(int fd, const char *path, int flags, struct stat *ret)
+{
+	struct statx sx;
+	int r = (int)CALL5(SYS_statx, fd, path, flags, STATX_BASIC_STATS, &sx);
+
+	if (r < 0)
+		return r;
+	*ret = (struct stat){
+		.st_dev = makedev(sx.stx_dev_major, sx.stx_dev_minor),
+		.st_ino = (ino_t)sx.stx_ino,
+		.st_mode = sx.stx_mode,
+		.st_nlink = sx.stx_nlink,
+		.st_uid = sx.stx_uid,
+		.st_gid = sx.stx_gid,
+		.st_size = (off_t)sx.stx_size,
+	};
+	return 0;
+}
+
 static int k_fstat(int fd, struct stat *st)
 {
-	return fstat(fd, st) ? -errno : 0;
+	return k_statx(fd, "", AT_EMPTY_PATH, st);
 }
 
 static int k_stat(const char *path, struct stat *st)
 {
-	return fstatat(AT_FDCWD, path, st, 0) ? -errno : 0;
+	return k_statx(AT_FDCWD, path, 0, st);
 }
 #endif
 
@@ -162,9 +209,16 @@ static int k_fchmod(int fd, mode_t mode)
 	return (int)CALL(SYS_fchmod, fd, mode, 0);
 }
 
-static off_t k_lseek(int fd, off_t offset, int whence)
+static int64_t k_lseek(int fd, int64_t offset, int whence)
 {
+#ifdef SYS__llseek
+	int64_t pos;
+	int r = (int)CALL5(SYS__llseek, fd, offset >> 32, offset, &pos, whence);
+
+	return r < 0 ? r : pos;
+#else
 	return CALL(SYS_lseek, fd, offset, whence);
+#endif
 }
 
 static ssize_t k_getdents(int fd, void *buf, size_t n)
@@ -210,12 +264,21 @@ static int k_random(void *buf, size_t n)
 
 static int k_sleep(const struct timespec *ts)
 {
+#ifdef SYS_clock_nanosleep_time64
+	if (sizeof(ts->tv_sec) > sizeof(long))
+		return (int)CALL4(SYS_clock_nanosleep_time64, CLOCK_MONOTONIC,
+				  0, ts, NULL);
+#endif
 	return (int)CALL(SYS_nanosleep, ts, NULL, 0);
 }
 
 static uid_t k_geteuid(void)
 {
+#ifdef SYS_geteuid32 /* the other is for 16 bits */
+	return (uid_t)CALL(SYS_geteuid32, 0, 0, 0);
+#else
 	return (uid_t)CALL(SYS_geteuid, 0, 0, 0);
+#endif
 }
 
 static int k_capget(void *head, void *data)
@@ -232,11 +295,13 @@ const struct sys sys_kernel = {
 	.getpeername = k_getpeername,
 	.getsockopt = k_getsockopt,
 	.setsockopt = k_setsockopt,
+	.sendmsg = k_sendmsg,
 	.open = k_open,
 	.close = k_close,
 	.read = k_read,
 	.write = k_write,
 	.fcntl = k_fcntl,
+	.eventfd = k_eventfd,
 	.flock = k_flock,
 	.fstat = k_fstat,
 	.fchmod = k_fchmod,

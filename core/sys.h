@@ -28,16 +28,18 @@ struct sys {
 			  socklen_t *len);
 	int (*setsockopt)(int fd, int level, int name, const void *val,
 			  socklen_t len);
+	ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
 	/* descriptors */
 	int (*open)(const char *path, int flags, mode_t mode);
 	int (*close)(int fd);
 	ssize_t (*read)(int fd, void *buf, size_t n);
 	ssize_t (*write)(int fd, const void *buf, size_t n);
 	int (*fcntl)(int fd, int cmd, long arg);
+	int (*eventfd)(void);
 	int (*flock)(int fd, int op);
 	int (*fstat)(int fd, struct stat *st);
 	int (*fchmod)(int fd, mode_t mode);
-	off_t (*lseek)(int fd, off_t offset, int whence);
+	int64_t (*lseek)(int fd, int64_t offset, int whence);
 	ssize_t (*getdents)(int fd, void *buf, size_t n); /* getdents64(2) */
 	/* paths */
 	int (*stat)(const char *path, struct stat *st);

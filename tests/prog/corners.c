@@ -263,6 +263,37 @@ static void try_to_listen_owned(void)
 	try_to_listen();
 }
 
+/* Two at a time, from 5000 to 5001. */
+static void datagrams(void)
+{
+	struct sockaddr_vm to = vsock_addr(VMADDR_CID_LOCAL, 5001), from[3];
+	char one[] = "one", two[] = "two", got[3][8] = { "" };
+	struct iovec out[2] = { { one, 3 }, { two, 3 } }, in[3];
+	struct mmsghdr mm[3] = { 0 };
+	int s = socket(AF_VSOCK, SOCK_DGRAM, 0);
+	int r = socket(AF_VSOCK, SOCK_DGRAM, 0), n;
+
+	if (vsock_bind(s, 5000) || vsock_bind(r, 5001))
+		die("bind");
+	for (int i = 0; i < 2; i++)
+		mm[i].msg_hdr = (struct msghdr){ .msg_name = &to,
+						 .msg_namelen = sizeof(to),
+						 .msg_iov = &out[i],
+						 .msg_iovlen = 1 };
+	say("sendmmsg", sendmmsg(s, mm, 2, 0));
+	for (int i = 0; i < 3; i++) {
+		in[i] = (struct iovec){ got[i], sizeof(got[i]) - 1 };
+		mm[i].msg_hdr = (struct msghdr){ .msg_name = &from[i],
+						 .msg_namelen = sizeof(to),
+						 .msg_iov = &in[i],
+						 .msg_iovlen = 1 };
+	}
+	say("recvmmsg", n = recvmmsg(r, mm, 3, MSG_WAITFORONE, NULL));
+	for (int i = 0; i < n; i++)
+		printf("%u:%u %s\n", from[i].svm_cid, from[i].svm_port, got[i]);
+	say("recvmmsg", recvmmsg(r, mm, 3, MSG_DONTWAIT, NULL));
+}
+
 static const struct command commands[] = {
 	{ "small-thread", small_thread },
 	{ "small-handler", small_handler },
@@ -274,6 +305,7 @@ static const struct command commands[] = {
 	{ "pointers", pointers },
 	{ "listen", try_to_listen },
 	{ "listen-owned", try_to_listen_owned },
+	{ "datagrams", datagrams },
 	{ NULL, NULL },
 };
 

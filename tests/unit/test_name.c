@@ -27,6 +27,15 @@ static bool is_path(struct name n, uint32_t cid, uint32_t port, uint32_t bound)
 
 int main(void)
 {
+	const struct name any = { .kind = NAME_PATH,
+				  .cid = 3,
+				  .port = 1234,
+				  .bound = VMADDR_CID_ANY };
+	const struct name own = { .kind = NAME_PATH,
+				  .cid = 3,
+				  .port = 1234,
+				  .bound = 3,
+				  .dgram = true };
 	static const char *const wrong[] = {
 		"3/1234.vsock",
 		"/r/03/1234.vsock",
@@ -78,11 +87,17 @@ int main(void)
 	ok(name_decode(&un, HEAD).kind == NAME_NONE,
 	   "an unnamed socket has none");
 
-	ok(name_path(path, sizeof(path), "/run", 3, 1234, VMADDR_CID_ANY) ==
-			   17 &&
+	ok(name_path(path, sizeof(path), "/run", &any) == 17 &&
 		   strcmp(path, "/run/3/1234.vsock") == 0,
 	   "a path is put together");
-	ok(name_path(path, 17, "/run", 3, 1234, VMADDR_CID_ANY) < 0,
+	ok(name_path(path, 17, "/run", &any) < 0,
 	   "unless it does not fit with its NUL");
+	ok(name_path(path, sizeof(path), "/run", &own) == 19 &&
+		   strcmp(path, "/run/3/1234@3.dgram") == 0,
+	   "so is one of a SOCK_DGRAM");
+	n = PATH("/run/3/1234@3.dgram");
+	ok(n.kind == NAME_PATH && n.dgram && n.cid == 3 && n.port == 1234 &&
+		   n.bound == 3 && !PATH("/run/3/1234.vsock").dgram,
+	   "and is read back");
 	return done();
 }

@@ -43,7 +43,7 @@ FAILING(stat, (const char *a, struct stat *b), (a, b))
 FAILING(mkdir, (const char *a, mode_t b), (a, b))
 FAILING(unlink, (const char *a), (a))
 
-static off_t f_lseek(int fd, off_t offset, int whence)
+static int64_t f_lseek(int fd, int64_t offset, int whence)
 {
 	return fails() ? failure : sys_kernel.lseek(fd, offset, whence);
 }
@@ -128,7 +128,7 @@ static int bind_port(struct machine *m, int fd, uint32_t cid, uint32_t port)
 {
 	const struct vaddr want = { .cid = cid, .port = port };
 	uint32_t got;
-	int r = rdv_bind(m, fd, &want, true, &got);
+	int r = rdv_bind(m, fd, &want, false, true, &got);
 
 	return r < 0 ? r : (int)(got & INT32_MAX);
 }
@@ -189,7 +189,7 @@ static void port_space(void)
 	uint32_t got;
 	int p, q;
 
-	ok(rdv_bind(&m, a, &low, false, &got) == -EACCES,
+	ok(rdv_bind(&m, a, &low, false, false, &got) == -EACCES,
 	   "a reserved port needs the capability");
 	ok(bind_port(&m, a, 7, 5) == -EADDRNOTAVAIL, "a foreign CID is none");
 	ok(bind_port(&m, a, 3, 5000) == 5000, "the own CID");

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the interposed functions share: shim.c has the calls about sockets and
+ * descriptors, shim_data.c those that move data, shim_dev.c those that meet
+ * /dev/vsock by its path. Each finds out whether the call concerns AF_VSOCK,
+ * has sock.c, dgram.c, opt.c, ready.c or dev.c answer it, or goes on to libc's
+ * own. errno is touched only by a call that fails.
+ */
+#ifndef SHIM_H
+#define SHIM_H
+
+#include "hint.h"
+#include "ident.h"
+
+#include <errno.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* Another name of libc's for the same function. */
+#define ALIAS(other, name)                                                     \
+	EXPORT extern __typeof__(name) other __attribute__((alias(#name)))
+
+/* -errno to libc's way. */
+static inline ssize_t ret_errno(ssize_t r)
+{
+	if (r >= 0)
+		return r;
+	errno = (int)-r;
+	return -1;
+}
+
+/* Said to be ours; whoever acts on it asks the kernel. */
+static inline bool hinted(int fd)
+{
+	return fd >= 0 && hint_get(fd) & HINT_OURS;
+}
+
+/* The same of one that may not have been asked about as yet. */
+static inline bool is_ours(int fd)
+{
+	struct ident id;
+
+	return hinted(fd) || (hint_suspect(fd) && ident(fd, &id));
+}
+
+#endif

@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls that move data: see shim.h. What succeeds passes through; what is
+ * odd about a call (no bytes, an address, a flag, a SOCK_DGRAM) is sock.c's.
+ */
+#include "shim.h"
+
+#include "next.h"
+#include "ready.h"
+#include "sock.h"
+#include "user.h"
+
+#include <string.h>
+
+/* --- receiving ----------------------------------------------------------- */
+
+/*
+ * A receive failed. True: try once more, as the error is none to a vsock; then
+ * success must hide it, so errno is what it was before (@saved).
+ */
+static bool recv_again(int fd, int saved)
+{
+	int err = errno;
+
+	if ((err != ECONNRESET && err != EINVAL) || !hint_suspect(fd))
+		return false;
+	err = sock_recv_failed(fd, err);
+	errno = err ? err : saved;
+	return !err;
+}
+
+static bool recv_is_odd(int fd, size_t len, int flags)
+{
+	if (len == 0 || flags & (MSG_OOB | MSG_ERRQUEUE | MSG_WAITALL))
+		return hint_suspect(fd);
+	return len >= VSOCK_BUFFER_SIZE && hinted(fd) &&
+	       hint_get(fd) & HINT_ODD;
+}
+
+/* True: the call is answered, with *@ret. */
+static bool recv_odd(int fd, size_t len, int flags, ssize_t *ret)
+{
+	int r;
+
+	if (!recv_is_odd(fd, len, flags))
+		return false;
+	r = sock_recv_check(fd, len, flags);
+	*ret = r < 0 ? ret_errno(r) : 0;
+	return r != 0;
+}
+
+EXPORT ssize_t read(int fd, void *buf, size_t n)
+{
+	int saved = errno;
+	ssize_t r = NEXT(read)(fd, buf, n);
+
+	return r < 0 && recv_again(fd, saved) ? NEXT(read)(fd, buf, n) : r;
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+	int saved = errno;
+	ssize_t r = NEXT(readv)(fd, iov, n);
+
+	return r < 0 && recv_again(fd, saved) ? NEXT(readv)(fd, iov, n) : r;
+}
+
+/* A socket has no offset but -1, its own: any other is ESPIPE. */
+
+EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset,
+		       int flags)
+{
+	int saved = errno;
+	ssize_t r = NEXT(preadv2)(fd, iov, n, offset, flags);
+
+	return r < 0 && recv_again(fd, saved)
+		       ? NEXT(preadv2)(fd, iov, n, offset, flags)
+		       : r;
+}
+
+EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int n,
+			  off64_t offset, int flags)
+{
+	int saved = errno;
+	ssize_t r = NEXT(preadv64v2)(fd, iov, n, offset, flags);
+
+	return r < 0 && recv_again(fd, saved)
+		       ? NEXT(preadv64v2)(fd, iov, n, offset, flags)
+		       : r;
+}
+
+static ssize_t recv_any(int fd, void *buf, size_t n, int flags)
+{
+	int saved = errno;
+	ssize_t r;
+
+	if (recv_odd(fd, n, flags, &r))
+		return r;
+	r = NEXT(recv)(fd, buf, n, flags);
+	return r < 0 && recv_again(fd, saved) ? NEXT(recv)(fd, buf, n, flags)
+					      : r;
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+	return recv_any(fd, buf, n, flags);
+}
+
+/*
+ * An address of our own costs nothing, and keeps from the program's what
+ * AF_UNIX writes there: a path.
+ */
+static ssize_t recvfrom_any(int fd, void *buf, size_t n, int flags,
+			    struct sockaddr *addr, socklen_t *len)
+{
+	struct sockaddr_un from = { .sun_family = AF_UNIX };
+	struct msghdr name = { .msg_name = &from };
+	socklen_t size = sizeof(from), room;
+	int saved = errno, bad;
+	ssize_t r;
+
+	if (!addr)
+		return recv_any(fd, buf, n, flags);
+	if (!is_ours(fd))
+		return NEXT(recvfrom)(fd, buf, n, flags, addr, len);
+	if (recv_odd(fd, n, flags, &r)) {
+		size = 0;
+	} else {
+		r = NEXT(recvfrom)(fd, buf, n, flags, (struct sockaddr *)&from,
+				   &size);
+		if (r < 0 && recv_again(fd, saved)) {
+			size = 0;
+			r = NEXT(recv)(fd, buf, n, flags);
+		}
+	}
+	if (r < 0)
+		return r;
+	name.msg_namelen = size;
+	(void)sock_received(fd, &name, &from);
+	if (name.msg_namelen) {
+		bad = user_put_addr(fd, addr, len, &from, name.msg_namelen);
+	} else {
+		bad = user_room(fd, len, &room);
+		if (!bad)
+			*len = 0;
+	}
+	return bad ? ret_errno(bad) : r;
+}
+
+EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags,
+			struct sockaddr *addr, socklen_t *len)
+{
+	return recvfrom_any(fd, buf, n, flags, addr, len);
+}
+
+/* Its bytes; of what the kernel will refuse, one. */
+static size_t iov_bytes(int fd, const struct msghdr *msg)
+{
+	size_t size = msg->msg_iovlen * sizeof(*msg->msg_iov);
+
+	if (msg->msg_iovlen > UIO_MAXIOV ||
+	    !user_readable(fd, msg->msg_iov, size))
+		return 1;
+	return user_iov_bytes(msg);
+}
+
+/* Descriptors that arrived are what they are, whatever their numbers were. */
+static void forget_received(struct msghdr *msg)
+{
+	struct cmsghdr *c;
+	size_t n;
+	int fd;
+
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+		for (size_t i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			hint_set(fd, 0);
+		}
+	}
+}
+
+/* What of @got, received in the place of @msg, is the program's to see. */
+static void give_received(int fd, struct msghdr *msg, struct msghdr *got,
+			  struct sockaddr_un *from)
+{
+	bool ours = sock_received(fd, got, from);
+	socklen_t n = got->msg_namelen;
+
+	if (n > msg->msg_namelen)
+		n = msg->msg_namelen;
+	if (msg->msg_name && n)
+		memcpy(msg->msg_name, from, n);
+	msg->msg_namelen = got->msg_namelen;
+	msg->msg_controllen = got->msg_controllen;
+	msg->msg_flags = got->msg_flags;
+	if (!ours && msg->msg_controllen)
+		forget_received(msg);
+}
+
+static ssize_t recvmsg_ours(int fd, struct msghdr *msg, int flags)
+{
+	struct sockaddr_un from = { .sun_family = AF_UNIX };
+	struct msghdr got = *msg;
+	int saved = errno;
+	ssize_t r;
+
+	if (recv_odd(fd, iov_bytes(fd, msg), flags, &r)) {
+		if (r == 0) {
+			msg->msg_namelen = 0;
+			msg->msg_controllen = 0;
+			msg->msg_flags = 0;
+		}
+		return r;
+	}
+	if (got.msg_name) {
+		got.msg_name = &from;
+		got.msg_namelen = sizeof(from);
+	}
+	r = NEXT(recvmsg)(fd, &got, flags);
+	if (r < 0 && recv_again(fd, saved))
+		r = NEXT(recvmsg)(fd, &got, flags);
+	if (r >= 0)
+		give_received(fd, msg, &got, &from);
+	return r;
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r;
+
+	if (is_ours(fd) && user_readable(fd, msg, sizeof(*msg)))
+		return recvmsg_ours(fd, msg, flags);
+	r = NEXT(recvmsg)(fd, msg, flags);
+	if (r >= 0 && msg->msg_controllen)
+		forget_received(msg);
+	return r;
+}
+
+/* Each message by itself, as the kernel does it (do_recvmmsg()). */
+static int recvmmsg_ours(int fd, struct mmsghdr *vec, unsigned int n, int flags,
+			 struct timespec *timeout)
+{
+	uint64_t end = ready_end_ts(timeout);
+	int saved = errno;
+	unsigned int i;
+	ssize_t r;
+
+	if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
+			timeout->tv_nsec > 999999999))
+		return (int)ret_errno(-EINVAL);
+	for (i = 0; i < n; i++) {
+		r = recvmsg_ours(fd, &vec[i].msg_hdr, flags & ~MSG_WAITFORONE);
+		if (r < 0 && i == 0)
+			return -1;
+		if (r < 0)
+			break;
+		vec[i].msg_len = (unsigned int)r;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+		if (ready_over(end)) {
+			i++;
+			break;
+		}
+	}
+	if (timeout)
+		ready_left_ts(end, timeout);
+	errno = saved;
+	return (int)i;
+}
+
+/* Nothing about it that the kernel would do otherwise? */
+static bool plain_messages(int fd, const struct mmsghdr *vec, unsigned int n,
+			   int flags)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (vec[i].msg_hdr.msg_name || vec[i].msg_hdr.msg_control ||
+		    recv_is_odd(fd, iov_bytes(fd, &vec[i].msg_hdr), flags))
+			return false;
+	return true;
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags,
+		    struct timespec *timeout)
+{
+	int saved = errno, r;
+
+	if (is_ours(fd) && n <= UIO_MAXIOV &&
+	    user_readable(fd, vec, n * sizeof(*vec)) &&
+	    (!timeout || user_readable(fd, timeout, sizeof(*timeout))) &&
+	    !plain_messages(fd, vec, n, flags))
+		return recvmmsg_ours(fd, vec, n, flags, timeout);
+	r = NEXT(recvmmsg)(fd, vec, n, flags, timeout);
+	if (r < 0 && recv_again(fd, saved))
+		r = NEXT(recvmmsg)(fd, vec, n, flags, timeout);
+	for (int i = 0; i < r; i++) {
+		struct msghdr *msg = &vec[i].msg_hdr;
+
+		if (msg->msg_controllen || msg->msg_flags & MSG_CTRUNC)
+			if (!hinted(fd) || !sock_received(fd, msg, NULL))
+				forget_received(msg);
+	}
+	return r;
+}
+
+/* --- sending ------------------------------------------------------------- */
+
+/* The same for a send, to @addr if that is not NULL. */
+static bool send_again(int fd, int flags, const struct sockaddr *addr,
+		       socklen_t len, int saved)
+{
+	int err = errno;
+
+	if (err == EAGAIN || err == EPIPE || err == EINTR || !hinted(fd))
+		return false;
+	err = sock_send_failed(fd, err, flags, addr, len);
+	errno = err ? err : saved;
+	return !err;
+}
+
+/* A send failed as on AF_UNIX: for a SOCK_DGRAM that is met here first? */
+static bool found_dgram(int fd, int saved)
+{
+	if ((errno != ENOTCONN && errno != EINVAL) || hinted(fd) ||
+	    !is_ours(fd) || !(hint_get(fd) & HINT_DGRAM))
+		return false;
+	errno = saved;
+	return true;
+}
+
+static bool send_is_odd(int fd, size_t len, int flags, socklen_t addr)
+{
+	unsigned int hints = hint_get(fd);
+
+	if (flags & (MSG_OOB | MSG_EOR))
+		return hint_suspect(fd);
+	return hints & HINT_DGRAM || (hints & HINT_SEQ && (!len || addr));
+}
+
+/* True: the call is answered, with *@ret. */
+static bool send_odd(int fd, const struct msghdr *msg, int flags, ssize_t *ret)
+{
+	*ret = sock_send_odd(fd, msg, flags);
+	if (*ret == SOCK_FOREIGN)
+		return false;
+	*ret = ret_errno(*ret);
+	return true;
+}
+
+/* The same for one buffer. */
+static bool send_odd_bytes(int fd, const void *buf, size_t n, int flags,
+			   ssize_t *ret)
+{
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = n };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return send_is_odd(fd, n, flags, 0) && send_odd(fd, &msg, flags, ret);
+}
+
+/* And for a vector; one that cannot be read is the kernel's to refuse. */
+static bool send_odd_iov(int fd, const struct iovec *iov, int n, ssize_t *ret)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov,
+			      .msg_iovlen = (size_t)n };
+
+	return hint_get(fd) & (HINT_SEQ | HINT_DGRAM) && n >= 0 &&
+	       n <= UIO_MAXIOV &&
+	       user_readable(fd, iov, (size_t)n * sizeof(*iov)) &&
+	       send_is_odd(fd, user_iov_bytes(&msg), 0, 0) &&
+	       send_odd(fd, &msg, 0, ret);
+}
+
+EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
+{
+	int saved = errno;
+	ssize_t r;
+
+	if (send_odd_bytes(fd, buf, n, flags, &r))
+		return r;
+	r = NEXT(send)(fd, buf, n, flags);
+	if (r < 0 && found_dgram(fd, saved) &&
+	    send_odd_bytes(fd, buf, n, flags, &r))
+		return r;
+	return r < 0 && send_again(fd, flags, NULL, 0, saved)
+		       ? NEXT(send)(fd, buf, n, flags)
+		       : r;
+}
+
+EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
+		      const struct sockaddr *addr, socklen_t len)
+{
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = n };
+	struct msghdr msg = { .msg_name = (void *)addr,
+			      .msg_namelen = len,
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1 };
+	int saved = errno;
+	ssize_t r;
+
+	/* AF_UNIX looks at the address of a SOCK_DGRAM. */
+	if (addr && len)
+		(void)is_ours(fd);
+	if (send_is_odd(fd, n, flags, addr ? len : 0)) {
+		if (len > sizeof(struct sockaddr_storage) && addr)
+			return ret_errno(-EINVAL);
+		if (addr && !user_readable(fd, addr, len))
+			return ret_errno(-EFAULT);
+		if (send_odd(fd, &msg, flags, &r))
+			return r;
+	}
+	r = NEXT(sendto)(fd, buf, n, flags, addr, len);
+	return r < 0 && send_again(fd, flags, addr, len, saved)
+		       ? NEXT(sendto)(fd, buf, n, flags, addr, len)
+		       : r;
+}
+
+/* Can all be read that the kernel copies before the data? */
+static bool readable_parts(int fd, const struct msghdr *msg)
+{
+	return msg->msg_iovlen <= UIO_MAXIOV &&
+	       user_readable(fd, msg->msg_iov,
+			     msg->msg_iovlen * sizeof(*msg->msg_iov)) &&
+	       (!msg->msg_name ||
+		user_readable(fd, msg->msg_name, msg->msg_namelen));
+}
+
+static ssize_t sendmsg_ours(int fd, const struct msghdr *msg, int flags)
+{
+	struct msghdr bare = *msg;
+	int saved = errno;
+	struct ident id;
+	ssize_t r;
+
+	/* AF_VSOCK takes any ancillary data, and delivers none. */
+	if (msg->msg_controllen && ident_socket(fd, &id)) {
+		bare.msg_control = NULL;
+		bare.msg_controllen = 0;
+	}
+	if (send_is_odd(fd, 0, flags, 0) && readable_parts(fd, msg) &&
+	    send_is_odd(fd, user_iov_bytes(msg), flags,
+			msg->msg_name ? msg->msg_namelen : 0) &&
+	    send_odd(fd, &bare, flags, &r))
+		return r;
+	r = NEXT(sendmsg)(fd, &bare, flags);
+	/* EFAULT about the message itself stays so. */
+	return r < 0 && readable_parts(fd, msg) &&
+			       send_again(fd, flags, NULL, 0, saved)
+		       ? NEXT(sendmsg)(fd, &bare, flags)
+		       : r;
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	if (is_ours(fd) && user_readable(fd, msg, sizeof(*msg)))
+		return sendmsg_ours(fd, msg, flags);
+	return NEXT(sendmsg)(fd, msg, flags);
+}
+
+/* Each message by itself, as the kernel does it (__sys_sendmmsg()). */
+EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
+{
+	int saved = errno;
+	unsigned int i;
+
+	if (!is_ours(fd) || !user_readable(fd, vec, n * sizeof(*vec)))
+		return NEXT(sendmmsg)(fd, vec, n, flags);
+	if (n > UIO_MAXIOV)
+		n = UIO_MAXIOV;
+	for (i = 0; i < n; i++) {
+		ssize_t r = sendmsg_ours(fd, &vec[i].msg_hdr, flags);
+
+		if (r < 0 && i == 0)
+			return -1;
+		if (r < 0)
+			break;
+		vec[i].msg_len = (unsigned int)r;
+	}
+	errno = saved;
+	return (int)i;
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t n)
+{
+	int saved = errno;
+	ssize_t r;
+
+	if (send_odd_bytes(fd, buf, n, 0, &r))
+		return r;
+	r = NEXT(write)(fd, buf, n);
+	if (r < 0 && found_dgram(fd, saved) &&
+	    send_odd_bytes(fd, buf, n, 0, &r))
+		return r;
+	return r < 0 && send_again(fd, 0, NULL, 0, saved)
+		       ? NEXT(write)(fd, buf, n)
+		       : r;
+}
+
+/* May a failed write of a vector be looked into? */
+static bool writev_again(int fd, const struct iovec *iov, int n, int saved)
+{
+	return hinted(fd) && n > 0 &&
+	       user_readable(fd, iov, (size_t)n * sizeof(*iov)) &&
+	       send_again(fd, 0, NULL, 0, saved);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	int saved = errno;
+	ssize_t r;
+
+	if (send_odd_iov(fd, iov, n, &r))
+		return r;
+	r = NEXT(writev)(fd, iov, n);
+	if (r < 0 && found_dgram(fd, saved) && send_odd_iov(fd, iov, n, &r))
+		return r;
+	return r < 0 && writev_again(fd, iov, n, saved)
+		       ? NEXT(writev)(fd, iov, n)
+		       : r;
+}
+
+EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset,
+			int flags)
+{
+	int saved = errno;
+	ssize_t r;
+
+	if (offset == -1 && !flags && send_odd_iov(fd, iov, n, &r))
+		return r;
+	r = NEXT(pwritev2)(fd, iov, n, offset, flags);
+	return r < 0 && writev_again(fd, iov, n, saved)
+		       ? NEXT(pwritev2)(fd, iov, n, offset, flags)
+		       : r;
+}
+
+EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int n,
+			   off64_t offset, int flags)
+{
+	int saved = errno;
+	ssize_t r;
+
+	if (offset == -1 && !flags && send_odd_iov(fd, iov, n, &r))
+		return r;
+	r = NEXT(pwritev64v2)(fd, iov, n, offset, flags);
+	return r < 0 && writev_again(fd, iov, n, saved)
+		       ? NEXT(pwritev64v2)(fd, iov, n, offset, flags)
+		       : r;
+}
+
+/* --- from descriptor to descriptor --------------------------------------- */
+
+EXPORT ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset,
+		      size_t n, unsigned int flags)
+{
+	int saved = errno;
+	ssize_t r = NEXT(splice)(in, in_offset, out, out_offset, n, flags);
+
+	return r < 0 && (recv_again(in, saved) ||
+			 send_again(out, 0, NULL, 0, saved))
+		       ? NEXT(splice)(in, in_offset, out, out_offset, n, flags)
+		       : r;
+}
+
+EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t n)
+{
+	int saved = errno;
+	ssize_t r = NEXT(sendfile)(out, in, offset, n);
+
+	return r < 0 && send_again(out, 0, NULL, 0, saved)
+		       ? NEXT(sendfile)(out, in, offset, n)
+		       : r;
+}
+
+EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t n)
+{
+	int saved = errno;
+	ssize_t r = NEXT(sendfile64)(out, in, offset, n);
+
+	return r < 0 && send_again(out, 0, NULL, 0, saved)
+		       ? NEXT(sendfile64)(out, in, offset, n)
+		       : r;
+}
+
+/* --- what a fortified program calls instead ------------------------------ */
+
+/* libc's own ends the program if @room is too small for what was asked. */
+
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags,
+		       struct sockaddr *addr, socklen_t *len);
+
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
+{
+	int saved = errno;
+	ssize_t r = NEXT(__read_chk)(fd, buf, n, room);
+
+	return r < 0 && recv_again(fd, saved) ? NEXT(read)(fd, buf, n) : r;
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
+{
+	return n > room ? NEXT(__recv_chk)(fd, buf, n, room, flags)
+			: recv_any(fd, buf, n, flags);
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room,
+			      int flags, struct sockaddr *addr, socklen_t *len)
+{
+	return n > room ? NEXT(__recvfrom_chk)(fd, buf, n, room, flags, addr,
+					       len)
+			: recvfrom_any(fd, buf, n, flags, addr, len);
+}
+
+ALIAS(__read, read);
+ALIAS(__write, write);
+ALIAS(__send, send);

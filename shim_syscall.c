@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * syscall(2) by number: of the system calls that a program makes through libc,
+ * those that make, name or use sockets become ours. What it makes by itself
+ * nothing in a process reaches.
+ */
+#include "shim.h"
+
+#include "core/util.h"
+#include "next.h"
+
+#include <stdarg.h>
+#include <sys/syscall.h>
+
+EXPORT long syscall(long nr, ...)
+{
+	long a[6];
+	va_list ap;
+
+	va_start(ap, nr);
+	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+
+#define FD     ((int)a[0])
+#define I(n)   ((int)a[n])
+#define P(n)   ((void *)a[n])
+#define N(n)   ((size_t)a[n])
+#define LEN(n) ((socklen_t)a[n])
+	switch (nr) {
+	case SYS_socket:
+		return socket(I(0), I(1), I(2));
+	case SYS_socketpair:
+		return socketpair(I(0), I(1), I(2), P(3));
+	case SYS_bind:
+		return bind(FD, P(1), LEN(2));
+	case SYS_listen:
+		return listen(FD, I(1));
+	case SYS_connect:
+		return connect(FD, P(1), LEN(2));
+#ifdef SYS_accept
+	case SYS_accept:
+		return accept(FD, P(1), P(2));
+#endif
+	case SYS_accept4:
+		return accept4(FD, P(1), P(2), I(3));
+	case SYS_getsockname:
+		return getsockname(FD, P(1), P(2));
+	case SYS_getpeername:
+		return getpeername(FD, P(1), P(2));
+	case SYS_getsockopt:
+		return getsockopt(FD, I(1), I(2), P(3), P(4));
+	case SYS_setsockopt:
+		return setsockopt(FD, I(1), I(2), P(3), LEN(4));
+	case SYS_shutdown:
+		return shutdown(FD, I(1));
+	case SYS_sendto:
+		return sendto(FD, P(1), N(2), I(3), P(4), LEN(5));
+	case SYS_sendmsg:
+		return sendmsg(FD, P(1), I(2));
+	case SYS_sendmmsg:
+		return sendmmsg(FD, P(1), (unsigned int)a[2], I(3));
+	case SYS_recvfrom:
+		return recvfrom(FD, P(1), N(2), I(3), P(4), P(5));
+	case SYS_recvmsg:
+		return recvmsg(FD, P(1), I(2));
+#if __SIZEOF_LONG__ == 8 /* else its timeout is not libc's */
+	case SYS_recvmmsg:
+		return recvmmsg(FD, P(1), (unsigned int)a[2], I(3), P(4));
+#endif
+	case SYS_ioctl:
+		return ioctl(FD, (unsigned long)a[1], P(2));
+#ifdef SYS_open
+	case SYS_open:
+		return open(P(0), I(1), (mode_t)a[2]);
+#endif
+	case SYS_openat:
+		return openat(FD, P(1), I(2), (mode_t)a[3]);
+	case SYS_read:
+		return read(FD, P(1), N(2));
+	case SYS_write:
+		return write(FD, P(1), N(2));
+#ifdef SYS_poll
+	case SYS_poll:
+		return poll(P(0), (nfds_t)a[1], I(2));
+#endif
+	case SYS_epoll_ctl:
+		return epoll_ctl(FD, I(1), I(2), P(3));
+#ifdef SYS_epoll_wait
+	case SYS_epoll_wait:
+		return epoll_wait(FD, P(1), I(2), I(3));
+#endif
+	case SYS_epoll_pwait:
+		return epoll_pwait(FD, P(1), I(2), I(3), P(4));
+	default:
+		return NEXT(syscall)(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	}
+}
