@@ -89,12 +89,12 @@ static void contents(void)
 	FACT_FRESH("flags_3", bind(fresh, with(AF_VSOCK, 3), 16));
 	FACT_FRESH("flags_128", bind(fresh, with(AF_VSOCK, 128), 16));
 
-	s = stream();
+	s = vsock();
 	FACT("flags_to_host", bind(s, with(AF_VSOCK, 1), 16));
 	FACT_ADDR("flags_to_host_name", getsockname(s, ADDR));
 	close(s);
 
-	s = stream();
+	s = vsock();
 	with(AF_VSOCK, 0);
 	raw.svm_reserved1 = 0xbeef;
 	memset(raw.svm_zero, 0xaa, sizeof(raw.svm_zero));
@@ -116,7 +116,7 @@ static void cids(void)
 	FACT_FRESH("cid_max", bind(fresh, vm(ANY - 1, 5000), 16));
 	FACT_FRESH("cid_99_port_any", bind(fresh, vm(99, PORT_ANY), 16));
 
-	s = stream();
+	s = vsock();
 	FACT("after_failure_first", bind(s, vm(99, 5000), 16));
 	FACT_ADDR("after_failure_name", getsockname(s, ADDR));
 	FACT("after_failure_again", bind(s, vm(1, 5000), 16));
@@ -144,13 +144,13 @@ static void states(void)
 	FACT("accepted", bind(p.a, vm(ANY, 5001), 16));
 	disconnect(p);
 
-	s = stream();
+	s = vsock();
 	FACT("refused_connect", connect(s, vm(1, 5999), 16));
 	FACT("after_refused", bind(s, vm(ANY, 5001), 16));
 	close(s);
 
 	/* No such machine: found out before a port is chosen. */
-	s = stream();
+	s = vsock();
 	FACT("nodev_connect", connect(s, vm(99, 5999), 16));
 	FACT("after_nodev", bind(s, vm(ANY, 5001), 16));
 	close(s);

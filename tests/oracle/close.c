@@ -116,7 +116,7 @@ static void listeners(void)
 
 	/* A client that is refused after all by the end of its listener. */
 	l = listener(ANY, 5000, 8);
-	c = (int)MUST(socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK, 0));
+	c = (int)MUST(socket(AF_VSOCK, TYPE | SOCK_NONBLOCK, 0));
 	FACT("listener_closed_nonblock", connect(c, vm(1, 5000), 16));
 	AWAIT_MASK(c, POLLOUT);
 	close(l);

@@ -73,7 +73,7 @@ static void routes(void)
 	close(l);
 
 	l = listener(ANY, 5000, 8);
-	s = stream();
+	s = vsock();
 	FACT("alias", connect(s, vm(2, 5000), 16));
 	FACT_ADDR("alias_sockname", getsockname(s, ADDR));
 	FACT_ADDR("alias_peername", getpeername(s, ADDR));
@@ -116,7 +116,7 @@ static void states(void)
 
 static void retries(void)
 {
-	int s = stream(), l, a;
+	int s = vsock(), l, a;
 
 	FACT("retry_refused", connect(s, vm(1, 5000), 16));
 	FACT_MASK("retry_refused_mask", s);
@@ -134,7 +134,7 @@ static void retries(void)
 	close(s);
 	close(l);
 
-	s = stream();
+	s = vsock();
 	FACT("nodev", connect(s, vm(99, 5000), 16));
 	FACT_ADDR("nodev_sockname", getsockname(s, ADDR));
 	FACT_MASK("nodev_mask", s);
@@ -145,7 +145,7 @@ static void retries(void)
 	close(l);
 
 	/* What was dialled last counts, not what failed before. */
-	s = stream();
+	s = vsock();
 	FACT("by_2_refused", connect(s, vm(2, 5000), 16));
 	l = listener(ANY, 5000, 8);
 	FACT("by_2_then_by_1", connect(s, vm(1, 5000), 16));
@@ -177,7 +177,7 @@ static void odd_targets(void)
 	l = listener(ANY, 5000, 8);
 	p.c = bound(ANY, 5001);
 	MUST(connect(p.c, vm(1, 5000), 16));
-	s = stream();
+	s = vsock();
 	set_connect_timeout(s, 100);
 	FACT("port_of_client", connect(s, vm(1, 5001), 16));
 	FACT("port_of_client_unharmed", send(p.c, "x", 1, MSG_NOSIGNAL));
@@ -196,12 +196,12 @@ static void odd_targets(void)
 	l = (int)MUST(socket(AF_VSOCK, SOCK_SEQPACKET, 0));
 	MUST(bind(l, vm(ANY, 5000), 16));
 	MUST(listen(l, 8));
-	s = stream();
+	s = vsock();
 	FACT("stream_to_seqpacket", connect(s, vm(1, 5000), 16));
 	close(l);
 	l = listener(ANY, 5000, 8);
 	FACT("stream_to_stream_after_all", connect(s, vm(1, 5000), 16));
-	t = stream();
+	t = vsock();
 	MUST(connect(t, vm(1, 5000), 16));
 	say("clients_ports_differ", "%d", port_of(s) != port_of(t));
 	close(t);

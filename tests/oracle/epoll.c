@@ -41,7 +41,7 @@ static void now(const char *id, int fd, uint32_t events)
 
 static void states(void)
 {
-	int s = stream();
+	int s = vsock();
 	struct conn p;
 
 	now("fresh", s, ALL_EPOLL);
@@ -94,7 +94,7 @@ static void states(void)
 /* Registered first, connected later: as asyncio, libuv and Tokio do it. */
 static void early(const char *how, uint32_t flags, unsigned int port)
 {
-	int l = listener(ANY, 5000, 8), s = stream(), ep, a;
+	int l = listener(ANY, 5000, 8), s = vsock(), ep, a;
 	char id[64];
 
 #define ID(what) (snprintf(id, sizeof(id), "%s_%s", how, what), id)

@@ -9,7 +9,7 @@
 static void queues(void)
 {
 	struct conn p = connection();
-	int s = stream(), n = -1;
+	int s = vsock(), n = -1;
 	char buf[8];
 
 	FACT("fionread_fresh", ioctl(s, FIONREAD, &n));
@@ -57,7 +57,7 @@ static void queues(void)
 
 static void modes(void)
 {
-	int s = stream(), on = 1, off = 0;
+	int s = vsock(), on = 1, off = 0;
 
 	FACT("fionbio_on", ioctl(s, FIONBIO, &on));
 	say("fionbio_on_getfl", "%#lx", MUST(fcntl(s, F_GETFL)));
@@ -79,7 +79,7 @@ static void modes(void)
 static void unknown(void)
 {
 	struct conn p = connection();
-	int s = stream(), n = 0;
+	int s = vsock(), n = 0;
 	struct ifreq ifr;
 	char room[256];
 

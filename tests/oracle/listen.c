@@ -23,21 +23,21 @@ static void states(void)
 	disconnect(p);
 
 	/* A refused socket is bound, and may serve. */
-	s = stream();
+	s = vsock();
 	FACT("refused_connect", connect(s, vm(1, 5999), 16));
 	FACT("after_refused", listen(s, 1));
 	FACT_ADDR("after_refused_name", getsockname(s, ADDR));
-	c = stream();
+	c = vsock();
 	FACT("after_refused_client", connect(c, vm(1, port_of(s)), 16));
 	close(c);
 	close(s);
 
-	s = stream();
+	s = vsock();
 	FACT("nodev_connect", connect(s, vm(99, 5999), 16));
 	FACT("after_nodev", listen(s, 1));
 	close(s);
 
-	s = stream();
+	s = vsock();
 	set_nonblock(s, true);
 	FACT("nonblock_connect", connect(s, vm(1, 5999), 16));
 	AWAIT_MASK(s, POLLERR);
@@ -50,7 +50,7 @@ static void backlogs(void)
 	int s = listener(ANY, 5000, 0), c[20], i, a, failed = 0;
 
 	for (i = 0; i < 4; i++)
-		c[i] = stream();
+		c[i] = vsock();
 	FACT("backlog_0_first", connect(c[0], vm(1, 5000), 16));
 	FACT("backlog_0_second", connect(c[1], vm(1, 5000), 16));
 	FACT("backlog_0_second_again", connect(c[1], vm(1, 5000), 16));
@@ -79,7 +79,7 @@ static void backlogs(void)
 
 	s = listener(ANY, 5000, 1);
 	for (i = 0; i < 3; i++)
-		c[i] = stream();
+		c[i] = vsock();
 	FACT("backlog_1_first", connect(c[0], vm(1, 5000), 16));
 	FACT("backlog_1_second", connect(c[1], vm(1, 5000), 16));
 	FACT("backlog_1_third", connect(c[2], vm(1, 5000), 16));
@@ -94,7 +94,7 @@ static void backlogs(void)
 	s = bound(ANY, 5000);
 	FACT("backlog_negative", listen(s, -1));
 	for (i = 0; i < 20; i++) {
-		c[i] = stream();
+		c[i] = vsock();
 		failed += connect(c[i], vm(1, 5000), 16) != 0;
 	}
 	say("backlog_negative_refuses", "%d of 20", failed);
@@ -104,7 +104,7 @@ static void backlogs(void)
 
 	s = bound(ANY, 5000);
 	FACT("backlog_max", listen(s, INT_MAX));
-	c[0] = stream();
+	c[0] = vsock();
 	FACT("backlog_max_connect", connect(c[0], vm(1, 5000), 16));
 	close(c[0]);
 	close(s);
@@ -113,7 +113,7 @@ static void backlogs(void)
 /* A client that gave up still sits in the queue. */
 static void gone_clients(void)
 {
-	int s = listener(ANY, 5000, 0), c = client(1, 5000), d = stream();
+	int s = listener(ANY, 5000, 0), c = client(1, 5000), d = vsock();
 
 	close(c);
 	FACT("gone_client_holds_place", connect(d, vm(1, 5000), 16));

@@ -4,7 +4,7 @@
 
 static void states(void)
 {
-	int s = stream(), l, a;
+	int s = vsock(), l, a;
 
 	FACT_ADDR("fresh_sock", getsockname(s, ADDR));
 	FACT_ADDR("fresh_peer", getpeername(s, ADDR));
@@ -95,7 +95,7 @@ static void bound_clients(void)
 /* connect() keeps all 16 bytes that it was given. */
 static void echo(void)
 {
-	int l = listener(ANY, 5000, 8), s = stream(), a;
+	int l = listener(ANY, 5000, 8), s = vsock(), a;
 	struct sockaddr_vm odd = { .svm_family = AF_VSOCK,
 				   .svm_reserved1 = 0xbeef,
 				   .svm_port = 5000,
@@ -120,7 +120,7 @@ static void buffers(void)
 	struct sockaddr *null = (struct sockaddr *)nil;
 	struct sockaddr *gone = (struct sockaddr *)nowhere;
 	socklen_t *no_len = (socklen_t *)nil;
-	int file = (int)MUST(open("/dev/null", O_RDWR)), s = stream();
+	int file = (int)MUST(open("/dev/null", O_RDWR)), s = vsock();
 
 	FACT_ADDR_LEN("sock_len_17", 17, getsockname(p.a, ADDR));
 	FACT_ADDR_LEN("sock_len_16", 16, getsockname(p.a, ADDR));

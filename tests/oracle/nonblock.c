@@ -4,7 +4,7 @@
 
 static int nonblocking(void)
 {
-	return (int)MUST(socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK, 0));
+	return (int)MUST(socket(AF_VSOCK, TYPE | SOCK_NONBLOCK, 0));
 }
 
 static void succeeds(void)
@@ -27,7 +27,7 @@ static void succeeds(void)
 	close(s);
 
 	/* By ioctl, as Python does it. */
-	s = stream();
+	s = vsock();
 	MUST(ioctl(s, FIONBIO, &(int){ 1 }));
 	say("fionbio_getfl", "%#lx", MUST(fcntl(s, F_GETFL)));
 	FACT("fionbio", connect(s, vm(1, 5000), 16));

@@ -39,6 +39,11 @@
 #define CREDIT	    (256 * 1024) /* bytes that a connection holds unread */
 #define DEADLINE_MS 5000
 
+/* What a program asks about; one that asks about another type says so first. */
+#ifndef TYPE
+#define TYPE SOCK_STREAM
+#endif
+
 /* Not macros: they are to be seen by name in the text of a call. */
 static const unsigned int ANY UNUSED = VMADDR_CID_ANY;
 static const unsigned int PORT_ANY UNUSED = VMADDR_PORT_ANY;
@@ -157,7 +162,7 @@ static UNUSED long fact(const char *id, const char *call, long r, bool is_fd)
 /* A call on a socket called fresh, made for it alone. */
 #define FACT_FRESH(id, call)                                                   \
 	do {                                                                   \
-		int fresh = stream();                                          \
+		int fresh = vsock();                                           \
 		errno = 0;                                                     \
 		fact(id, #call, (long)(call), false);                          \
 		close(fresh);                                                  \
@@ -335,15 +340,12 @@ static UNUSED unsigned int mask_of(int fd)
 		say(id, "poll(%s) shows %s", #fd, mask_text(mask_of(fd)));     \
 	} while (0)
 
-/* Waits until n bytes can be read. */
-static UNUSED void await_bytes(int fd, ssize_t n)
-{
-	static char buf[CREDIT];
-
-	AWAIT(recv(fd, buf, sizeof(buf) - 1, MSG_PEEK | MSG_DONTWAIT) >= n);
-}
-
 /* --- sockets in the usual states ------------------------------------------ */
+
+static UNUSED int vsock(void)
+{
+	return (int)MUST(socket(AF_VSOCK, TYPE, 0));
+}
 
 static UNUSED int stream(void)
 {
@@ -352,7 +354,7 @@ static UNUSED int stream(void)
 
 static UNUSED int bound(unsigned int cid, unsigned int port)
 {
-	int s = stream();
+	int s = vsock();
 
 	MUST(bind(s, vm(cid, port), sizeof(struct sockaddr_vm)));
 	return s;
@@ -368,7 +370,7 @@ static UNUSED int listener(unsigned int cid, unsigned int port, int backlog)
 
 static UNUSED int client(unsigned int cid, unsigned int port)
 {
-	int s = stream();
+	int s = vsock();
 
 	MUST(connect(s, vm(cid, port), sizeof(struct sockaddr_vm)));
 	return s;
@@ -396,6 +398,126 @@ static UNUSED void disconnect(struct conn p)
 	close(p.a);
 }
 
+/* Waits until the loopback has delivered what was sent, and what was sent in
+ * answer to it: it has one queue for all, and what this sends comes last. */
+static UNUSED void settle(void)
+{
+	static int c = -1, a;
+	char byte;
+	int i, l;
+
+	if (c < 0) {
+		l = stream();
+		c = stream();
+		MUST(bind(l, vm(ANY, 5998), 16));
+		MUST(listen(l, 1));
+		MUST(connect(c, vm(VMADDR_CID_LOCAL, 5998), 16));
+		a = (int)MUST(accept(l, NULL, NULL));
+		close(l);
+	}
+	for (i = 0; i < 3; i++) {
+		MUST(send(c, "", 1, 0));
+		MUST(recv(a, &byte, 1, 0));
+	}
+}
+
+/* Waits until n bytes can be read. (A peek at messages shows the first alone.)
+ */
+static UNUSED void await_bytes(int fd, ssize_t n)
+{
+	static char buf[CREDIT];
+
+	if (TYPE != SOCK_STREAM)
+		settle();
+	else
+		AWAIT(recv(fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT) >= n);
+}
+
+/* --- messages --------------------------------------------------------------
+ */
+
+static UNUSED const char *flags_text(unsigned int flags)
+{
+	static const struct {
+		unsigned int bit;
+		const char *name;
+	} names[] = {
+		{ MSG_OOB, "OOB" },
+		{ MSG_CTRUNC, "CTRUNC" },
+		{ MSG_TRUNC, "TRUNC" },
+		{ MSG_EOR, "EOR" },
+		{ MSG_ERRQUEUE, "ERRQUEUE" },
+		{ MSG_CMSG_CLOEXEC, "CMSG_CLOEXEC" },
+	};
+	static char text[80];
+	size_t i;
+
+	*text = '\0';
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!(flags & names[i].bit))
+			continue;
+		flags &= ~names[i].bit;
+		strcat(strcat(text, " "), names[i].name);
+	}
+	if (flags)
+		sprintf(text + strlen(text), " %#x", flags);
+	return text;
+}
+
+/* What recvmsg() tells, with room for a name and for control messages: "abc" is
+ * the beginning of what it read. */
+static UNUSED long fact_msg(const char *id, const char *call, int fd,
+			    size_t room, int flags)
+{
+	static char data[CREDIT], ctl[256];
+	struct iovec v = { data, room };
+	struct msghdr m = { .msg_name = &got,
+			    .msg_namelen = sizeof(got),
+			    .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = ctl,
+			    .msg_controllen = sizeof(ctl),
+			    .msg_flags = -1 };
+	ssize_t r;
+	int n;
+
+	expect_addr(sizeof(got));
+	errno = 0;
+	r = recvmsg(fd, &m, flags);
+	if (r < 0) {
+		say(id, "recvmsg(%s) = %s", call, outcome(r, false));
+		return r;
+	}
+	n = (size_t)r < room ? (int)r : (int)room;
+	say(id, "recvmsg(%s) = %s \"%.*s\"%s%s%s", call, outcome(r, false),
+	    n > 8 ? 8 : n, data, flags_text((unsigned int)m.msg_flags),
+	    m.msg_namelen || *(unsigned char *)&got != UNTOUCHED ? ", a name"
+								 : "",
+	    m.msg_controllen ? ", control messages" : "");
+	return r;
+}
+#define FACT_MSG(id, fd, room, flags)                                          \
+	fact_msg(id, #fd ", " #room ", " #flags, fd, room, flags)
+
+/* All that arrived, each message with its flags. */
+static UNUSED void fact_arrived(const char *id, const char *what, int fd)
+{
+	static char data[64];
+	struct iovec v = { data, sizeof(data) };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
+	char text[512] = "";
+	ssize_t r;
+
+	settle();
+	while ((r = recvmsg(fd, &m, MSG_DONTWAIT)) > 0)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "\"%.*s\"%s, ", (int)r, data,
+			 flags_text((unsigned int)m.msg_flags));
+	say(id, "%s gets %sthen %s", what, text,
+	    r ? strerrorname_np(errno) : "0");
+}
+#define FACT_ARRIVED(id, fd) fact_arrived(id, #fd, fd)
+
 static UNUSED void set_nonblock(int fd, bool on)
 {
 	long flags = MUST(fcntl(fd, F_GETFL));
@@ -408,7 +530,7 @@ static UNUSED void set_nonblock(int fd, bool on)
  * is unread. */
 static UNUSED int refused_client(void)
 {
-	int s = stream();
+	int s = vsock();
 
 	set_nonblock(s, true);
 	MUST_FAIL(connect(s, vm(1, 5999), 16));

@@ -89,7 +89,7 @@ static void make(int s[N_KINDS], struct conn *p, struct conn *q, int *waiting)
 	await_bytes(p->a, 11);
 	await_bytes(p->c, 9);
 	MUST(shutdown(q->c, SHUT_WR));
-	s[FRESH] = stream();
+	s[FRESH] = vsock();
 	MUST(setsockopt(s[FRESH], AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size,
 			sizeof(size)));
 	s[BOUND] = bound(1, 5001);
@@ -189,7 +189,7 @@ static void as_stdin(void)
 
 static void cloexec(void)
 {
-	int s = (int)MUST(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	int s = (int)MUST(socket(AF_VSOCK, TYPE | SOCK_CLOEXEC, 0));
 	char number[16], self[4096] = "", how[] = "cloexec";
 	char *argv[] = { self, how, number, NULL };
 

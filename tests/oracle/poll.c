@@ -4,7 +4,7 @@
 
 static void unconnected(void)
 {
-	int s = stream(), c, d;
+	int s = vsock(), c, d;
 
 	FACT_MASK("fresh", s);
 	MUST(bind(s, vm(ANY, 5000), 16));
@@ -22,11 +22,11 @@ static void unconnected(void)
 	close(d);
 	close(s);
 
-	s = stream();
+	s = vsock();
 	MUST_FAIL(connect(s, vm(99, 5000), 16));
 	FACT_MASK("nodev", s);
 	close(s);
-	s = stream();
+	s = vsock();
 	MUST_FAIL(connect(s, vm(1, 5999), 16));
 	so_error(s); /* older kernels leave it there */
 	FACT_MASK("refused", s);
@@ -48,8 +48,8 @@ static void connected(void)
 	MUST(send(p.c, "abc", 3, 0));
 	FACT_MASK_AT("data", p.a, POLLIN);
 	MUST(recv(p.a, data, 2, 0));
-	FACT_MASK("data_left", p.a);
-	MUST(recv(p.a, data, 2, 0));
+	FACT_MASK("data_left", p.a); /* of a message, there is none */
+	recv(p.a, data, 2, MSG_DONTWAIT);
 	FACT_MASK("data_read", p.a);
 	MUST_FAIL(recv(p.a, data, 2, MSG_DONTWAIT));
 	FACT_MASK("after_eagain", p.a);
@@ -166,7 +166,7 @@ static void subsets(void)
 {
 	struct conn p = connection();
 	struct pollfd three[3];
-	int s = stream(), r;
+	int s = vsock(), r;
 
 	FACT_POLL("fresh_none", s, 0, 0);
 	FACT_POLL("fresh_in", s, POLLIN, 0);
@@ -220,12 +220,12 @@ static void wakeups(void)
 		     FACT_POLL("wakes_for_connection", l, POLLIN, DEADLINE_MS));
 	close(MUST(accept(l, NULL, NULL)));
 
-	s = stream();
+	s = vsock();
 	set_nonblock(s, true);
 	MUST_FAIL(connect(s, vm(1, 5000), 16));
 	FACT_POLL("wakes_for_connected", s, POLLOUT, DEADLINE_MS);
 	close(s);
-	s = stream();
+	s = vsock();
 	set_nonblock(s, true);
 	MUST_FAIL(connect(s, vm(1, 5999), 16));
 	FACT_POLL("wakes_for_refused", s, POLLOUT, DEADLINE_MS);

@@ -24,7 +24,7 @@ static void clashes(void)
 
 	held = bound(ANY, 5000);
 	FACT_FRESH("other_port", bind(fresh, vm(ANY, 5001), 16));
-	s = stream();
+	s = vsock();
 	MUST(setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)));
 	FACT("reuseaddr_second", bind(s, vm(ANY, 5000), 16));
 	MUST(setsockopt(held, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)));
@@ -33,7 +33,7 @@ static void clashes(void)
 	FACT("free_after_close", bind(s, vm(ANY, 5000), 16));
 	close(s);
 
-	held = stream();
+	held = vsock();
 	s = (int)MUST(socket(AF_VSOCK, SOCK_SEQPACKET, 0));
 	MUST(bind(held, vm(ANY, 5000), 16));
 	FACT("seqpacket_after_stream", bind(s, vm(ANY, 5000), 16));
@@ -54,11 +54,11 @@ static void connections(void)
 	p.a = (int)MUST(accept(l, NULL, NULL));
 	FACT_FRESH("listening", bind(fresh, vm(ANY, 5000), 16));
 	close(l);
-	s = stream();
+	s = vsock();
 	FACT("accepted_lives", bind(s, vm(ANY, 5000), 16));
 	FACT("accepted_lives_listen", listen(s, 1));
 	FACT_ADDR("accepted_lives_name", getsockname(p.a, ADDR));
-	c = stream();
+	c = vsock();
 	FACT("accepted_lives_connect", connect(c, vm(1, 5000), 16));
 	close(c);
 	close(s);
@@ -72,7 +72,7 @@ static void connections(void)
 	FACT_FRESH("client_connected", bind(fresh, vm(ANY, 5001), 16));
 	close(c);
 	close(p.a);
-	s = stream();
+	s = vsock();
 	AWAIT(bind(s, vm(ANY, 5001), 16) == 0);
 	FACT_ADDR("client_gone", getsockname(s, ADDR));
 	close(s);
@@ -154,7 +154,7 @@ static void ephemeral(void)
 	say("connect_counts", "+%u", port_of(t) - first);
 	close(t);
 	close(l);
-	t = stream();
+	t = vsock();
 	FACT("nodev", connect(t, vm(99, 5000), 16));
 	close(t);
 	t = bound(ANY, PORT_ANY);

@@ -6,7 +6,7 @@
 
 static void privileged(void)
 {
-	int s = stream();
+	int s = vsock();
 
 	FACT("root_0", bind(s, vm(ANY, 0), 16));
 	FACT_ADDR("root_0_name", getsockname(s, ADDR));

@@ -6,7 +6,7 @@ static char buf[CREDIT + 1];
 
 static void unconnected(void)
 {
-	int s = stream(), l;
+	int s = vsock(), l;
 
 	FACT("fresh", recv(s, buf, 8, 0));
 	FACT("fresh_read", read(s, buf, 8));

@@ -39,7 +39,7 @@ static void one_set(const char *id, int fd, char which, long ms)
 
 static void unconnected(void)
 {
-	int s = stream(), c;
+	int s = vsock(), c;
 
 	ask("fresh", s);
 	one_set("fresh_read", s, 'r', 0);
@@ -58,7 +58,7 @@ static void unconnected(void)
 	close(c);
 	close(s);
 
-	s = stream();
+	s = vsock();
 	set_nonblock(s, true);
 	MUST_FAIL(connect(s, vm(1, 5999), 16));
 	one_set("refused_wakes_write", s, 'w', DEADLINE_MS);
@@ -119,7 +119,7 @@ static void others(void)
 	struct timespec now = { 0, 0 };
 	struct timeval zero = { 0, 0 };
 	fd_set r;
-	int closed_fd = stream();
+	int closed_fd = vsock();
 
 	FD_ZERO(&r);
 	FD_SET(p.c, &r);

@@ -6,7 +6,7 @@ static char buf[512 * 1024], abc[] = "abc", de[] = "de";
 
 static void unconnected(void)
 {
-	int s = stream(), l;
+	int s = vsock(), l;
 
 	FACT("fresh", send(s, "x", 1, 0));
 	FACT("fresh_write", write(s, "x", 1));

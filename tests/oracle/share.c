@@ -9,7 +9,7 @@ static char buf[64];
 static void dups(void)
 {
 	struct conn p;
-	int s = stream(), d = FACT_FD("dup", dup(s)), e, c;
+	int s = vsock(), d = FACT_FD("dup", dup(s)), e, c;
 
 	FACT("dup_bind", bind(d, vm(1, 5000), 16));
 	FACT_ADDR("dup_bind_sockname", getsockname(s, ADDR));
@@ -49,7 +49,7 @@ static void dups(void)
 	close(d);
 	close(p.a);
 
-	s = stream();
+	s = vsock();
 	d = dup(s);
 	set_nonblock(s, true);
 	FACT("dup_nonblock_connect", connect(s, vm(1, 5999), 16));
@@ -64,7 +64,7 @@ static void dups(void)
 /* What a child does to a socket is done to the parent's. */
 static void children(void)
 {
-	int l = listener(ANY, 5000, 8), s = stream(), a;
+	int l = listener(ANY, 5000, 8), s = vsock(), a;
 	struct conn p;
 	uint64_t size = 100000;
 	socklen_t len = sizeof(size);
@@ -106,7 +106,7 @@ static void children(void)
 	close(s);
 	close(l);
 
-	s = stream();
+	s = vsock();
 	IN_CHILD(FACT("child_bind", bind(s, vm(1, 5001), 16)));
 	FACT_ADDR("child_bind_sockname", getsockname(s, ADDR));
 	FACT("child_bind_again", bind(s, vm(1, 5002), 16));
@@ -115,7 +115,7 @@ static void children(void)
 	FACT_MASK("child_listen_mask", s);
 	close(s);
 
-	s = stream();
+	s = vsock();
 	set_nonblock(s, true);
 	IN_CHILD({
 		FACT("child_refused", connect(s, vm(1, 5999), 16));
@@ -179,7 +179,7 @@ static void numbers(void)
 	FACT("fclose_unix_bind", bind(t, (struct sockaddr *)&autobind, 2));
 	close(p.a);
 	MUST(close_range((unsigned int)t, (unsigned int)t, 0));
-	t = stream();
+	t = vsock();
 	say("close_range_vsock", "%d", t == s);
 	what_is("close_range_vsock", t);
 	FACT_ADDR("close_range_vsock_sockname", getsockname(t, ADDR));

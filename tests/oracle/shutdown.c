@@ -24,13 +24,13 @@ static void refused(void)
 	FACT("listening", shutdown(l, SHUT_RDWR));
 	FACT("listening_rd", shutdown(l, SHUT_RD));
 	FACT("listening_how_3", shutdown(l, 3));
-	c = stream();
+	c = vsock();
 	FACT("listening_connect", connect(c, vm(1, 5000), 16));
 	FACT_FD("listening_accept", accept(l, NULL, NULL));
 	close(c);
 	close(l);
 
-	s = stream();
+	s = vsock();
 	FACT("refused_connect", connect(s, vm(1, 5999), 16));
 	FACT("refused", shutdown(s, SHUT_RDWR));
 	close(s);

@@ -33,7 +33,7 @@ static void sizes(const char *id, int s)
 
 static void clamps(void)
 {
-	int s = stream();
+	int s = vsock();
 
 	sizes("default", s);
 	FACT("size_100000", set_size(s, SIZE, 100000));
@@ -62,11 +62,11 @@ static void clamps(void)
 	sizes("size_min_above_max_read", s);
 	close(s);
 
-	s = stream();
+	s = vsock();
 	FACT("max_0", set_size(s, MAX, 0));
 	sizes("max_0_read", s);
 	close(s);
-	s = stream();
+	s = vsock();
 	FACT("max_huge", set_size(s, MAX, UINT64_MAX));
 	FACT("size_huge", set_size(s, SIZE, UINT64_MAX - 1));
 	sizes("huge_read", s);
@@ -75,7 +75,7 @@ static void clamps(void)
 
 static void lengths(void)
 {
-	int s = stream(), i;
+	int s = vsock(), i;
 	uint64_t value[4] = { 50000 };
 	socklen_t len;
 	static const socklen_t odd[] = { 0, 4, 7, 9, 16, 32 };
@@ -116,7 +116,7 @@ static void unknown(void)
 				     9,
 				     100,
 				     -1 };
-	int s = stream(), i;
+	int s = vsock(), i;
 	uint64_t value = 1;
 	socklen_t len;
 	char id[32];
@@ -148,7 +148,7 @@ static void timeout(const char *id, int s, long sec, long usec)
 
 static void timeouts(void)
 {
-	int s = stream();
+	int s = vsock();
 	struct timeval t = { 0, 0 };
 	socklen_t len = sizeof(t);
 
@@ -237,7 +237,7 @@ static void levels(void)
 		{ "level_41", 41, SIZE },
 		{ "level_negative", -1, SIZE },
 	};
-	int s = stream(), value = 1;
+	int s = vsock(), value = 1;
 	struct conn p;
 	socklen_t len;
 	unsigned int i;

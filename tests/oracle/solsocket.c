@@ -37,7 +37,7 @@ static void set(const char *id, const char *what, int s, int option, int value)
 
 static void identity(void)
 {
-	int s = stream(), l = listener(ANY, 5000, 8), c, a, t;
+	int s = vsock(), l = listener(ANY, 5000, 8), c, a, t;
 
 	GET("type", s, SO_TYPE);
 	GET("domain", s, SO_DOMAIN);
@@ -84,7 +84,7 @@ static void cred(const char *id, int s)
 static void peers(void)
 {
 	struct conn p = connection();
-	int s = stream(), none;
+	int s = vsock(), none;
 	gid_t groups[64];
 	char label[256];
 	socklen_t len;
@@ -129,7 +129,7 @@ static void peers(void)
 
 static void stored(void)
 {
-	int s = stream(), inet = (int)MUST(socket(AF_INET, SOCK_DGRAM, 0));
+	int s = vsock(), inet = (int)MUST(socket(AF_INET, SOCK_DGRAM, 0));
 	struct linger linger = { 1, 7 };
 	int values[2] = { 1, 1 };
 	socklen_t len;
@@ -211,7 +211,7 @@ static void sndbuf_is_no_window(void)
 
 static void lowat(void)
 {
-	int s = stream(), size = 0;
+	int s = vsock(), size = 0;
 
 	GET("rcvlowat_default", s, SO_RCVLOWAT);
 	SET("rcvlowat_100", s, SO_RCVLOWAT, 100);
@@ -243,7 +243,7 @@ static void timeout(const char *id, int s, int option, long sec, long usec)
 
 static void timeouts(void)
 {
-	int s = stream();
+	int s = vsock();
 	struct timeval t = { 0, 0 };
 
 	timeout("rcvtimeo", s, SO_RCVTIMEO, 1, 500000);
@@ -258,7 +258,7 @@ static void timeouts(void)
 /* A fresh socket's short and long buffers. */
 static void lengths(void)
 {
-	int s = stream();
+	int s = vsock();
 	uint64_t value = 0;
 	socklen_t len = 8;
 
