@@ -17,7 +17,7 @@ CORE_SRCS := core/addr.c core/name.c core/ports.c core/rdv.c core/route.c \
 	core/sys.c
 SHIM_SRCS := shim.c shim_data.c shim_dev.c shim_syscall.c sock.c dgram.c opt.c ready.c epmap.c pending.c dev.c conf.c ident.c \
 	hint.c user.c vsock_table.c pool.c next.c
-CLI_SRCS  := cli/main.c cli/cmd_run.c
+CLI_SRCS  := cli/main.c cli/cli.c cli/cmd_run.c cli/cmd_wait.c
 UNITS     := $(wildcard tests/unit/test_*.c)
 PROGS     := $(wildcard tests/prog/*.c)
 ORACLES   := $(wildcard tests/oracle/*.c)
@@ -105,7 +105,7 @@ $(BUILD)/tests/umlfix.so: tests/tools/umlfix.c
 
 test-bins: all $(TEST_BINS)
 
-$(BUILD)/bench/bench: $(BENCHES:%.c=$(BUILD)/%.o)
+$(BUILD)/bench/bench: $(BENCHES:%.c=$(BUILD)/%.o) $(DIRECT)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm $(LDLIBS)
 

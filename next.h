@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -52,6 +53,7 @@
 	X(getsockname)                                                         \
 	X(getsockopt)                                                          \
 	X(ioctl)                                                               \
+	X(prctl)                                                               \
 	X(isfdtype)                                                            \
 	X(listen)                                                              \
 	X(lstat)                                                               \

@@ -262,6 +262,20 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	return r == SOCK_FOREIGN ? NEXT(ioctl)(fd, request, arg) : ret_errno(r);
 }
 
+EXPORT int prctl(int option, ...)
+{
+	unsigned long arg[4];
+	va_list ap;
+	int r;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		arg[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	r = NEXT(prctl)(option, arg[0], arg[1], arg[2], arg[3]);
+	return option == PR_SET_SECCOMP ? (int)sandboxed(r) : r;
+}
+
 /* libc's own asks by an ioctl of its own. */
 EXPORT int sockatmark(int fd)
 {

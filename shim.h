@@ -43,4 +43,15 @@ static inline bool is_ours(int fd)
 	return hinted(fd) || (hint_suspect(fd) && ident(fd, &id));
 }
 
+/*
+ * A seccomp filter was set, with @r: whoever puts himself under one has made no
+ * allowance for our calls.
+ */
+static inline long sandboxed(long r)
+{
+	if (r >= 0)
+		gate_open(GATE_SANDBOX);
+	return r;
+}
+
 #endif

@@ -12,9 +12,11 @@
 #include <stdarg.h>
 #include <sys/syscall.h>
 
+#include <linux/seccomp.h>
+
 EXPORT long syscall(long nr, ...)
 {
-	long a[6];
+	long a[6], r;
 	va_list ap;
 
 	va_start(ap, nr);
@@ -92,6 +94,10 @@ EXPORT long syscall(long nr, ...)
 #endif
 	case SYS_epoll_pwait:
 		return epoll_pwait(FD, P(1), I(2), I(3), P(4));
+	case SYS_seccomp:
+		r = NEXT(syscall)(nr, a[0], a[1], a[2]);
+		return a[0] <= SECCOMP_SET_MODE_FILTER && r >= 0 ? sandboxed(r)
+								 : r;
 	default:
 		return NEXT(syscall)(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	}
