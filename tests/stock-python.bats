@@ -189,3 +189,126 @@ load helpers
 	[ "$(shim "$PYTHON" t.py)" = 2 ]
 	[ "$(shim CID=42 "$PYTHON" t.py)" = 42 ]
 }
+
+@test "python: CPython's own tests of vsock pass on a guest, none is skipped" {
+	for tests in 'unittest -v test.test_socket.BasicVSOCKTest test.test_socket.ThreadedVSOCKSocketStreamTest' \
+		'test -v test_socket -m *VSOCK*'; do
+		read -ra command <<<"$tests"
+		run -0 shim CID=3 TMPDIR="$PWD" "$PYTHON" -m "${command[@]}"
+		[[ $output == *$'\nRan 5 tests in '*$'s\n\nOK'* ]]
+		[[ $output != *skipped* ]]
+	done
+}
+
+@test "python: a listener with a backlog of 5 holds 6 of 30 clients and resets the others" {
+	cat >t.py <<-END
+		import collections, errno, select, socket
+		def client(blocking):
+		    c = socket.socket(socket.AF_VSOCK)
+		    c.setblocking(blocking)
+		    error = c.connect_ex((1, 1234))
+		    if error == errno.EINPROGRESS:
+		        select.select([], [c], [])
+		        error = c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+		    return error, c
+		s = socket.socket(socket.AF_VSOCK)
+		s.bind((socket.VMADDR_CID_ANY, 1234))
+		s.listen(5)
+		for blocking in True, False:
+		    clients = [client(blocking) for _ in range(30)]
+		    print(collections.Counter(errno.errorcode.get(e, 'held') for e, c in clients))
+		    for e, c in clients:
+		        if not e:
+		            a, peer = s.accept()
+		            print(c.send(b'x'), a.recv(9), peer == (1, c.getsockname()[1]))
+	END
+	fails_without_preload "$PYTHON" t.py
+	shim "$PYTHON" t.py >got
+	{
+		echo "Counter({'ECONNRESET': 24, 'held': 6})"
+		printf "1 b'x' True\n%.0s" {1..6}
+	} >once
+	cat once once | same got -
+}
+
+@test "python: a socket object is made of a descriptor alone" {
+	cat >t.py <<-END
+		import os, socket
+		for kind in socket.SOCK_STREAM, socket.SOCK_SEQPACKET:
+		    s = socket.socket(socket.AF_VSOCK, kind)
+		    s.bind((1, socket.VMADDR_PORT_ANY))
+		    s.listen(1)
+		    c = socket.socket(socket.AF_VSOCK, kind)
+		    c.connect(s.getsockname())
+		    for s in s, c, s.accept()[0]:
+		        t = socket.socket(fileno=os.dup(s.fileno()))
+		        print(t.family.name, t.type.name, t.proto, t.getsockname() == s.getsockname())
+	END
+	fails_without_preload "$PYTHON" t.py
+	shim "$PYTHON" t.py >got
+	for kind in SOCK_STREAM SOCK_SEQPACKET; do
+		printf "AF_VSOCK $kind 0 True\n%.0s" 1 2 3
+	done | same got -
+}
+
+@test "python: socketserver serves several clients at a time" {
+	cat >server.py <<-END
+		import socket, socketserver
+		class Handler(socketserver.StreamRequestHandler):
+		    def handle(self):
+		        for line in self.rfile:
+		            self.wfile.write(b'%d %b' % (self.client_address[0], line.upper()))
+		class Server(socketserver.ThreadingTCPServer):
+		    address_family = socket.AF_VSOCK
+		Server((socket.VMADDR_CID_ANY, 1234), Handler).serve_forever()
+	END
+	fails_without_preload "$PYTHON" server.py
+	start shim "$PYTHON" server.py
+	wait_listen 2:1234
+	py >got <<-END
+		import socket
+		clients = [socket.socket(socket.AF_VSOCK) for _ in range(3)]
+		for c in clients:
+		    c.connect((1, 1234))
+		for c in reversed(clients):
+		    c.send(b'hello\n')
+		    print(c.makefile('rb').readline())
+	END
+	printf "b'1 HELLO\\\\n'\n%.0s" 1 2 3 | same got -
+}
+
+@test "python: http.server serves a directory" {
+	mkdir www
+	head -c 1M /dev/urandom >www/file
+	cat >server.py <<-END
+		import http.server, socket, sys
+		class Server(http.server.ThreadingHTTPServer):
+		    address_family = socket.AF_VSOCK
+		    def server_bind(self): # its own looks up the name of a host
+		        self.socket.bind(self.server_address)
+		        self.server_name, self.server_port = self.socket.getsockname()
+		def handler(*args):
+		    http.server.SimpleHTTPRequestHandler(*args, directory='www')
+		Server((socket.VMADDR_CID_ANY, 1234), handler).serve_forever()
+	END
+	fails_without_preload "$PYTHON" server.py
+	start shim "$PYTHON" server.py 2>server.log
+	wait_listen 2:1234
+	py >got <<-END
+		import http.client, socket
+		class Connection(http.client.HTTPConnection):
+		    def connect(self):
+		        self.sock = socket.socket(socket.AF_VSOCK)
+		        self.sock.connect((1, 1234))
+		c = Connection('vm')
+		for path in '/file', '/none':
+		    c.request('GET', path)
+		    r = c.getresponse()
+		    print(r.status, r.read() == open('www/file', 'rb').read())
+	END
+	same got - <<-END
+		200 True
+		404 False
+	END
+	grep '^1 .*"GET /file HTTP/1.1" 200 -$' server.log
+}

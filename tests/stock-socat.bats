@@ -84,6 +84,25 @@ complaint() {
 	[ "$output" = here ]
 }
 
+@test "socat: a client is bound to a CID and a port, and connects within its time" {
+	local port=7000
+	[ "$(id -u)" != 0 ] || port=600
+	serve -u VSOCK-LISTEN:1234,bind=1 CREATE:got
+	shim socat -u - "VSOCK-CONNECT:1:1234,bind=1:$port,connect-timeout=2" <<<hello
+	wait "$pid"
+	[ "$(cat got)" = hello ]
+	grep "accepting connection from AF=40 cid:1 port:$port on AF=40 cid:1 port:1234" server.log
+}
+
+@test "socat: a port below 1024 needs the right to it" {
+	local without=()
+	[ "$(id -u)" != 0 ] || without=(setpriv --bounding-set=-net_bind_service)
+	for address in VSOCK-LISTEN:600 VSOCK-CONNECT:1:1234,bind=1:600; do
+		run -1 shim "${without[@]}" socat - "$address"
+		[[ $output == *" E bind("?", {AF=40 cid:"*" port:600}, 16): Permission denied" ]]
+	done
+}
+
 @test "socat: a server cannot bind a CID that is another machine's" {
 	run -1 shim socat VSOCK-LISTEN:1234,bind=7 -
 	[[ $output == *"bind("*"Cannot assign requested address"* ]]
@@ -144,9 +163,68 @@ complaint() {
 	[ "$output" -eq 6 ]
 }
 
-@test "socat: a child that gave up root still talks to its client" {
+@test "socat: children that gave up root serve two clients at a time" {
 	requires_root
-	serve VSOCK-LISTEN:1234,fork,su=nobody EXEC:'id -un'
-	run -0 shim socat -u VSOCK-CONNECT:1:1234 -
-	[ "$output" = nobody ]
+	serve VSOCK-LISTEN:1234,fork,max-children=2,su=nobody SYSTEM:'id -un; cat'
+	for i in 1 2 3; do
+		start shim socat -u VSOCK-CONNECT:1:1234 - >"out.$i"
+		[ "$i" = 3 ] || wait_for grep -qx nobody "out.$i"
+	done
+	wait_for grep 'maxchildren are active, waiting' server.log
+	[ ! -s out.3 ]
+	kill "${pids[1]}"
+	wait_for grep -qx nobody out.3
+}
+
+@test "socat: a child that gave up root connects on, where the directory lets it" {
+	requires_root
+	# The tree and bats' directories may not be for all to read.
+	chmod 1777 v
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" .
+	PRELOAD=${PRELOAD/"$LIB"/$PWD/lib.so}
+	cp "$LIB" lib.so
+	serve VSOCK-LISTEN:1234,fork,su=nobody EXEC:'socat -t5 - VSOCK-CONNECT\:1\:1235'
+	start shim socat -d -d VSOCK-LISTEN:1235 EXEC:'tr a-z A-Z'
+	wait_listen 2:1235
+	run -0 shim socat -t5 - VSOCK-CONNECT:1:1234 <<<hello
+	[ "$output" = HELLO ]
+}
+
+# The generic addresses take a sockaddr_vm after its family, in hexadecimal:
+# reserved, port 1234, CID, zero.
+readonly ANY=x0000d2040000ffffffff00000000
+readonly LOCAL=x0000d20400000100000000000000
+
+@test "socat: SEQPACKET sockets by the generic addresses, a message at a time" {
+	serve -u -b8 SOCKET-LISTEN:40:0:$ANY,so-type=5 CREATE:got
+	shim socat -u - SOCKET-CONNECT:40:0:$LOCAL,so-type=5 <<<'too long for eight'
+	wait "$pid"
+	[ "$(cat got)" = "too long" ]
+}
+
+@test "socat: a stream to a SEQPACKET listener is reset, and the other way round" {
+	serve SOCKET-LISTEN:40:0:$ANY,so-type=5 -
+	run -1 shim socat - VSOCK-CONNECT:1:1234
+	[[ $output == *" E connect("?", AF=40 cid:1 port:1234, 16): Connection reset by peer" ]]
+	start shim socat VSOCK-LISTEN:1235 -
+	wait_listen 2:1235
+	run -1 shim socat - SOCKET-CONNECT:40:0:${LOCAL/d204/d304},so-type=5
+	[[ $output == *" E connect("?", AF=40 cid:1 port:1235, 16): Connection reset by peer" ]]
+}
+
+# Says hello, and leaves when it was answered: datagrams have no end.
+greet() {
+	echo hello
+	wait_for grep -qs hello got
+}
+
+@test "socat: datagrams by the generic addresses, answered to who sent them" {
+	local server=(socat "SOCKET-RECVFROM:40:2:0:$ANY" EXEC:cat)
+	fails_without_preload "${server[@]}"
+	run -1 shim VSOCKSHIM_DGRAM=off "${server[@]}"
+	[[ $output == *" E socket(40, 2, 0): No such device" ]]
+	start shim "${server[@]}"
+	wait_for test -S v/2/1234.dgram
+	greet | shim socat -t0.1 - SOCKET-SENDTO:40:2:0:$LOCAL >got
+	[ "$(cat got)" = hello ]
 }
