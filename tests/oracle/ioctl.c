@@ -55,6 +55,76 @@ static void queues(void)
 	close(p.a);
 }
 
+/* Both counts, of any socket. */
+static void both(const char *id, int s)
+{
+	int in = -1, out = -1, r;
+	char text[64];
+
+	errno = 0;
+	snprintf(text, sizeof(text), "%s",
+		 outcome(ioctl(s, FIONREAD, &in), false));
+	errno = 0;
+	r = ioctl(s, SIOCOUTQ, &out);
+	say(id, "FIONREAD = %s: %d, SIOCOUTQ = %s: %d", text, in,
+	    outcome(r, false), out);
+}
+
+static void states(void)
+{
+	struct conn p;
+	int s = vsock(), l;
+	char buf[8];
+
+	MUST_FAIL(connect(s, vm(99, 5000), 16));
+	both("queues_nodev", s);
+	MUST_FAIL(connect(s, vm(1, 5999), 16));
+	both("queues_refused", s);
+	MUST(listen(s, 1));
+	both("queues_refused_listening", s);
+	close(s);
+	s = refused_client();
+	both("queues_refused_nonblock", s);
+	close(s);
+	both("queues_badf", -1);
+
+	l = listener(ANY, 5000, 1);
+	p.c = client(1, 5000);
+	MUST(send(p.c, "abc", 3, 0));
+	settle();
+	both("queues_pending_client", p.c);
+	both("queues_pending_listener", l);
+	p.a = (int)MUST(accept(l, NULL, NULL));
+	both("queues_accepted", p.a);
+	MUST(shutdown(p.c, SHUT_WR));
+	settle();
+	both("queues_shut_wr", p.c);
+	both("queues_peer_shut_wr", p.a);
+	MUST(recv(p.a, buf, 8, 0));
+	both("queues_peer_shut_wr_read", p.a);
+	MUST(shutdown(p.c, SHUT_RD));
+	settle();
+	both("queues_shut_rdwr", p.c);
+	close(p.a);
+	settle();
+	both("queues_all_closed", p.c);
+	close(p.c);
+	close(l);
+
+	p = connection();
+	MUST(send(p.c, "abc", 3, 0));
+	await_bytes(p.a, 3);
+	recv(p.a, buf, 1, MSG_PEEK);
+	both("queues_peeked", p.a);
+	recv(p.a, buf, 0, 0);
+	both("queues_len_0", p.a);
+	MUST(shutdown(p.a, SHUT_RDWR));
+	settle();
+	both("queues_data_shut_rdwr", p.a);
+	both("queues_peer_shut_rdwr", p.c);
+	disconnect(p);
+}
+
 static void modes(void)
 {
 	int s = vsock(), on = 1, off = 0;
@@ -103,6 +173,7 @@ int main(void)
 {
 	oracle_start();
 	queues();
+	states();
 	modes();
 	unknown();
 	return 0;

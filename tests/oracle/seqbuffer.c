@@ -101,17 +101,16 @@ static int fill_up(int fd, size_t size)
 /* Messages of one size until no more fit, and again when one was read. */
 static void fill(const char *how, struct conn p, size_t size)
 {
-	char id[64], masks[128];
+	char id[64], full[64], part[64];
 	int n = fill_up(p.c, size), drained = 0;
 
 	snprintf(id, sizeof(id), "fill_%s", how);
 	say(id, "%d of %zu bytes, then %s", n, size, strerrorname_np(errno));
-	snprintf(masks, sizeof(masks), "%s", mask_text(mask_of(p.c)));
+	snprintf(full, sizeof(full), "%s", mask_text(mask_of(p.c)));
 	settle();
 	MUST(recv(p.a, in, 1, MSG_DONTWAIT));
 	settle();
-	snprintf(masks + strlen(masks), sizeof(masks) - strlen(masks),
-		 ", one read %s", mask_text(mask_of(p.c)));
+	snprintf(part, sizeof(part), "%s", mask_text(mask_of(p.c)));
 	n = fill_up(p.c, size);
 	settle();
 	while (recv(p.a, in, sizeof(in), MSG_DONTWAIT) == (ssize_t)size)
@@ -120,7 +119,9 @@ static void fill(const char *how, struct conn p, size_t size)
 	snprintf(id, sizeof(id), "fill_%s_again", how);
 	say(id, "%d more, %d drained", n, drained);
 	snprintf(id, sizeof(id), "fill_%s_masks", how);
-	say(id, "full %s, all read %s", masks, mask_text(mask_of(p.c)));
+	say(id, "one read %s", part);
+	snprintf(id, sizeof(id), "fill_%s_ends", how);
+	say(id, "full %s, all read %s", full, mask_text(mask_of(p.c)));
 	disconnect(p);
 }
 

@@ -101,33 +101,84 @@ static void bounds(void)
 	disconnect(p);
 }
 
-/* MSG_EOR is seen only where the sender said it, or wrote with write(). */
+/* MSG_EOR is seen only where the sender said it, ... */
 static void ends_of_records(void)
 {
 	struct conn p = connection();
 	struct iovec out[2] = { { abc, 3 }, { de, 2 } };
 	struct msghdr m = { .msg_iov = out, .msg_iovlen = 2 };
 	struct mmsghdr mm[2] = { { .msg_hdr = m }, { .msg_hdr = m } };
-	int pipes[2], file = memfd_create("oracle", MFD_CLOEXEC);
-	FILE *f;
+	int spare;
 
 	FACT("eor_send_0", send(p.c, "a", 1, 0));
 	FACT("eor_send", send(p.c, "b", 1, MSG_EOR));
 	FACT("eor_sendto_0", sendto(p.c, "c", 1, 0, NULL, 0));
 	FACT("eor_sendto", sendto(p.c, "d", 1, MSG_EOR, NULL, 0));
-	FACT("eor_write", write(p.c, "e", 1));
-	FACT("eor_writev", writev(p.c, out, 1));
 	FACT("eor_sendmsg_0", sendmsg(p.c, &m, 0));
 	FACT("eor_sendmsg", sendmsg(p.c, &m, MSG_EOR));
-	FACT_ARRIVED("eor_arrived", p.a);
-
-	FACT("eor_sendmmsg_0", sendmmsg(p.c, mm, 2, 0));
-	FACT("eor_sendmmsg", sendmmsg(p.c, mm, 2, MSG_EOR));
+	FACT("eor_more", send(p.c, "e", 1, MSG_EOR | MSG_MORE));
 	m.msg_flags = MSG_EOR; /* not the sender's word */
 	FACT("eor_msg_flags", sendmsg(p.c, &m, 0));
+	FACT_ARRIVED("eor_said_arrived", p.a);
+	FACT("eor_sendmmsg_0", sendmmsg(p.c, mm, 2, 0));
+	FACT("eor_sendmmsg", sendmmsg(p.c, mm, 2, MSG_EOR));
+	FACT_ARRIVED("eor_sendmmsg_arrived", p.a);
+	FACT("eor_accepted", send(p.a, "f", 1, MSG_EOR));
+	FACT("eor_accepted_0", send(p.a, "g", 1, 0));
+	FACT_ARRIVED("eor_accepted_arrived", p.c);
+
+	MUST(send(p.c, "abcdef", 6, MSG_EOR));
+	settle();
+	FACT_MSG("eor_said_cloexec", p.a, 64, MSG_CMSG_CLOEXEC);
+	MUST(send(p.c, "abcdef", 6, MSG_EOR));
+	settle();
+	FACT_MSG("eor_said_short", p.a, 2, 0);
+	EMPTY("eor_said_short_after", p.a);
+
+	/* Readers that see no flags lose the mark, not the next message. */
+	MUST(send(p.c, "a", 1, MSG_EOR));
+	MUST(send(p.c, "b", 1, MSG_EOR));
+	MUST(send(p.c, "c", 1, MSG_EOR));
+	MUST(send(p.c, "d", 1, 0));
+	settle();
+	FACT("eor_read", read(p.a, buf, 8));
+	FACT("eor_recv", recv(p.a, buf, 8, 0));
+	FACT_ARRIVED("eor_said_after_read", p.a);
+	MUST(send(p.c, "a", 1, MSG_EOR));
+	MUST(send(p.c, "b", 1, MSG_EOR));
+	MUST(send(p.c, "c", 1, MSG_EOR));
+	settle();
+	spare = (int)MUST(dup(0));
+	close(spare);
+	MUST(read(p.a, buf, 8));
+	recv(p.a, buf, 8, MSG_PEEK); /* 6.1 has none */
+	MUST(recv(p.a, buf, 8, 0));
+	FACT_MSG("eor_said_last", p.a, 64, 0);
+	say("eor_said_no_fd", "%d", (int)MUST(dup(0)) == spare);
+	close(spare);
+	disconnect(p);
+}
+
+/* ... or wrote, which says it: all but splice() and sendfile(). */
+static void ends_by_write(void)
+{
+	struct conn p = connection();
+	struct iovec out[2] = { { abc, 3 }, { de, 2 } };
+	int pipes[2], file = memfd_create("oracle", MFD_CLOEXEC);
+	FILE *f;
+
+	FACT("eor_write", write(p.c, "e", 1));
+	FACT("eor_writev", writev(p.c, out, 2));
+	FACT_ARRIVED("eor_arrived", p.a);
 	FACT("eor_pwritev2", pwritev2(p.c, out, 2, -1, 0));
-	FACT("eor_more", send(p.c, "f", 1, MSG_EOR | MSG_MORE));
 	FACT_ARRIVED("eor_arrived_2", p.a);
+	f = fdopen(dup(p.c), "w");
+	fputs("jk", f);
+	FACT("eor_stdio", fflush(f));
+	fclose(f);
+	FACT_ARRIVED("eor_arrived_3", p.a);
+	FACT("eor_accepted_write", write(p.a, "l", 1));
+	FACT_ARRIVED("eor_client_arrived", p.c);
 
 	MUST(pipe(pipes));
 	MUST(write(pipes[1], "g", 1));
@@ -135,33 +186,7 @@ static void ends_of_records(void)
 	MUST(write(file, "hi", 2));
 	MUST(lseek(file, 0, SEEK_SET));
 	FACT("eor_sendfile", sendfile(p.c, file, NULL, 64));
-	f = fdopen(dup(p.c), "w");
-	fputs("jk", f);
-	FACT("eor_stdio", fflush(f));
-	fclose(f);
-	FACT_ARRIVED("eor_arrived_3", p.a);
-
-	/* The other way as well, and seen by all that tell flags. */
-	FACT("eor_accepted_write", write(p.a, "l", 1));
-	FACT("eor_accepted_send", send(p.a, "m", 1, 0));
-	FACT_ARRIVED("eor_client_arrived", p.c);
-	MUST(write(p.c, "abcdef", 6));
-	settle();
-	FACT_MSG("eor_cloexec", p.a, 64, MSG_CMSG_CLOEXEC);
-	MUST(write(p.c, "abcdef", 6));
-	settle();
-	FACT_MSG("eor_short", p.a, 2, 0);
-	EMPTY("eor_short_after", p.a);
-
-	/* Readers that see no flags lose the mark, not the next message. */
-	MUST(write(p.c, "a", 1));
-	MUST(write(p.c, "b", 1));
-	MUST(write(p.c, "c", 1));
-	MUST(send(p.c, "d", 1, 0));
-	settle();
-	FACT("eor_read", read(p.a, buf, 8));
-	FACT("eor_recv", recv(p.a, buf, 8, 0));
-	FACT_ARRIVED("eor_after_read", p.a);
+	FACT_ARRIVED("eor_splice_arrived", p.a);
 	close(pipes[0]);
 	close(pipes[1]);
 	close(file);
@@ -323,8 +348,9 @@ static void empties(void)
 	say("empty_sendmmsg_lengths", "%u %u %u", mm[0].msg_len, mm[1].msg_len,
 	    mm[2].msg_len);
 	FACT_ARRIVED("empty_sendmmsg_arrived", p.a);
-	FACT("empty_iov_among", writev(p.c, v, 3));
-	FACT_ARRIVED("empty_iov_among_arrived", p.a);
+	m = (struct msghdr){ .msg_iov = v, .msg_iovlen = 3 };
+	FACT("empty_iov_among", sendmsg(p.c, &m, 0));
+	FACT_ARRIVED("empty_iov_message_arrived", p.a);
 
 	MUST(shutdown(p.c, SHUT_WR));
 	FACT("empty_shut_wr", send(p.c, "x", 0, 0));
@@ -619,9 +645,9 @@ static void ends(void)
 	AWAIT_MASK(p.a, POLLRDHUP);
 	FACT_MSG("half_data", p.a, 64, 0);
 	FACT_MSG("half_end", p.a, 64, 0);
-	FACT("half_answer", write(p.a, "de", 2));
+	FACT("half_answer", send(p.a, "de", 2, MSG_EOR));
 	settle();
-	FACT_MSG("half_answer_recv", p.c, 64, 0);
+	FACT_MSG("half_answered", p.c, 64, 0);
 	disconnect(p);
 }
 
@@ -631,6 +657,7 @@ int main(void)
 	unconnected();
 	bounds();
 	ends_of_records();
+	ends_by_write();
 	many();
 	truncation();
 	peeks();

@@ -134,7 +134,7 @@ static void unknown(void)
 	close(s);
 }
 
-static void timeout(const char *id, int s, long sec, long usec)
+static void timeout(const char *id, int s, time_t sec, long usec)
 {
 	struct timeval t = { sec, usec };
 	socklen_t len = sizeof(t);
@@ -162,7 +162,7 @@ static void timeouts(void)
 	timeout("timeout_negative", s, -1, 0);
 	timeout("timeout_usec_million", s, 0, 1000000);
 	timeout("timeout_usec_negative", s, 0, -1);
-	timeout("timeout_huge", s, LONG_MAX, 0);
+	timeout("timeout_huge", s, (time_t)INT64_MAX, 0);
 	FACT("timeout_set_len_8", setsockopt(s, AF_VSOCK, TIMEOUT, &t, 8));
 	FACT("timeout_set_len_15", setsockopt(s, AF_VSOCK, TIMEOUT, &t, 15));
 	FACT("timeout_set_null", setsockopt(s, AF_VSOCK, TIMEOUT, nil, 16));
@@ -259,6 +259,62 @@ static void levels(void)
 	disconnect(p);
 }
 
+/* The options that other families have, all of them. */
+static void foreign(void)
+{
+	static const int levels[] = { IPPROTO_IP,	  IPPROTO_TCP,
+				      IPPROTO_UDP,	  IPPROTO_RAW,
+				      IPPROTO_IPV6,	  IPPROTO_SCTP,
+				      136 /* UDP-Lite */, 263 /* packet */,
+				      270 /* netlink */,  282 /* TLS */,
+				      284 /* MPTCP */,	  IPPROTO_ICMPV6 };
+	struct conn p = connection();
+	int l = listener(ANY, 5001, 1), fds[3] = { vsock(), p.c, l };
+	unsigned int i, k;
+	char value[128], text[512] = "";
+	socklen_t len;
+
+	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		int name, others = 0;
+
+		for (k = 0; k < 3; k++) {
+			for (name = 0; name < 80; name++) {
+				memset(value, 0, sizeof(value));
+				others += setsockopt(fds[k], levels[i], name,
+						     value, 4) != -1 ||
+					  errno != ENOPROTOOPT;
+				len = sizeof(value);
+				others += getsockopt(fds[k], levels[i], name,
+						     value, &len) != -1 ||
+					  errno != ENOPROTOOPT;
+			}
+		}
+		if (others)
+			snprintf(text + strlen(text),
+				 sizeof(text) - strlen(text),
+				 ", but %d of level %d", others, levels[i]);
+	}
+	say("foreign", "all ENOPROTOOPT%s", text);
+
+	/* What is looked at first. */
+	len = sizeof(value);
+	FACT("tcp_set_null", setsockopt(p.c, IPPROTO_TCP, 1, nil, 4));
+	FACT("tcp_set_len_0", setsockopt(p.c, IPPROTO_TCP, 1, value, 0));
+	FACT("tcp_set_len_negative",
+	     setsockopt(p.c, IPPROTO_TCP, 1, value, (socklen_t)-1));
+	FACT("tcp_get_null", getsockopt(p.c, IPPROTO_TCP, 1, nil, &len));
+	FACT("tcp_get_no_len",
+	     getsockopt(p.c, IPPROTO_TCP, 1, value, (socklen_t *)nil));
+	len = (socklen_t)-1;
+	FACT("tcp_get_len_negative",
+	     getsockopt(p.c, IPPROTO_TCP, 1, value, &len));
+	len = sizeof(value);
+	FACT("tcp_badf", setsockopt(-1, IPPROTO_TCP, 1, value, 4));
+	close(fds[0]);
+	close(l);
+	disconnect(p);
+}
+
 int main(void)
 {
 	oracle_start();
@@ -268,5 +324,6 @@ int main(void)
 	timeouts();
 	states();
 	levels();
+	foreign();
 	return 0;
 }

@@ -127,6 +127,43 @@ static void peers(void)
 	disconnect(p);
 }
 
+/* Whose socket it is, is never told. */
+static void nobody(void)
+{
+	struct conn p = connection();
+	int s = vsock(), l = listener(ANY, 5001, 1),
+	    short_cred[3] = { 7, 7, 7 };
+	gid_t groups[4];
+	socklen_t len;
+
+	cred("peercred_listening", l);
+	len = 4;
+	FACT("peercred_len_4",
+	     getsockopt(p.c, SOL_SOCKET, SO_PEERCRED, short_cred, &len));
+	say("peercred_len_4_read", "%d %d len %u", short_cred[0], short_cred[1],
+	    len);
+	SET("peercred_set", p.c, SO_PEERCRED, 1);
+	len = sizeof(groups);
+	FACT("peergroups_fresh",
+	     getsockopt(s, SOL_SOCKET, SO_PEERGROUPS, groups, &len));
+	FACT("peergroups_listening",
+	     getsockopt(l, SOL_SOCKET, SO_PEERGROUPS, groups, &len));
+	FACT("peergroups_accepted",
+	     getsockopt(p.a, SOL_SOCKET, SO_PEERGROUPS, groups, &len));
+	len = 0;
+	FACT("peergroups_len_0",
+	     getsockopt(p.c, SOL_SOCKET, SO_PEERGROUPS, groups, &len));
+	say("peergroups_len_0_len", "%u", len);
+	FACT("peersec_fresh",
+	     getsockopt(s, SOL_SOCKET, SO_PEERSEC, groups, &len));
+	close(p.a);
+	AWAIT_MASK(p.c, POLLRDHUP);
+	cred("peercred_closed", p.c);
+	close(p.c);
+	close(s);
+	close(l);
+}
+
 static void stored(void)
 {
 	int s = vsock(), inet = (int)MUST(socket(AF_INET, SOCK_DGRAM, 0));
@@ -296,6 +333,7 @@ int main(void)
 	oracle_start();
 	identity();
 	peers();
+	nobody();
 	stored();
 	sndbuf_is_no_window();
 	lowat();
