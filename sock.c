@@ -23,12 +23,12 @@
 #include "pending.h"
 #include "user.h"
 #include "vsock_table.h"
+#include "zerocopy.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 static const struct sys *const sys = &sys_kernel;
@@ -41,7 +41,9 @@ static void complain(struct machine *m)
 
 	m->refusal = 0;
 	if (why && !__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
-		conf_complain("VSOCKSHIM_DIR", m->dir, strerrordesc_np(-why));
+		conf_complain_dir(why == -ELOOP ? "holds a symbolic link in "
+						  "place of a socket"
+						: strerrordesc_np(-why));
 }
 
 /* As ident(), for calls that only a socket answers. 0, or what to return. */
@@ -54,14 +56,12 @@ static int ident_or(int fd, struct ident *id)
 
 int sock_socket(int type, int protocol)
 {
-	struct machine *m;
 	int fd, r;
 
 	if (type & ~(0xf | SOCK_CLOEXEC | SOCK_NONBLOCK) ||
 	    (type & 0xf) > SOCK_PACKET)
 		return -EINVAL;
-	m = conf_machine();
-	if (!m)
+	if (!conf_vsock())
 		return -EAFNOSUPPORT;
 	if (protocol != 0 && protocol != PF_VSOCK)
 		return -EPROTONOSUPPORT;
@@ -122,16 +122,12 @@ static bool may_bind_low_ports(void)
 int sock_bind_to(int fd, const struct ident *id, const struct vaddr *want)
 {
 	struct machine *m = conf_machine();
-	sigset_t all, old;
 	uint32_t port;
 	int r;
 
 	if (!m)
 		return -EADDRNOTAVAIL;
-	sigfillset(&all); /* signals wait: see rdv.h */
-	sigprocmask(SIG_BLOCK, &all, &old);
 	r = rdv_bind(m, fd, want, id->dgram, may_bind_low_ports(), &port);
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (r < 0) {
 		complain(m);
 		return r;
@@ -630,14 +626,9 @@ bool sock_closing(int fd, struct name *ret)
 void sock_closed(const struct name *name)
 {
 	struct machine *m = conf_machine();
-	sigset_t all, old;
 
-	if (!m)
-		return;
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &old);
-	rdv_release(m, name);
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (m)
+		rdv_release(m, name);
 }
 
 int sock_recv_failed(int fd, int err)
@@ -662,8 +653,11 @@ int sock_recv_check(int fd, size_t len, int flags)
 		return 0;
 	if (id.dgram)
 		return flags & (MSG_OOB | MSG_ERRQUEUE) ? -EOPNOTSUPP : 0;
-	if (flags & MSG_ERRQUEUE)
-		return -EAGAIN;
+	if (flags & MSG_ERRQUEUE) {
+		struct msghdr msg = { .msg_flags = 0 };
+
+		return zerocopy_receive(fd, &msg) < 0 ? -EAGAIN : 1;
+	}
 	if (!ident_connected(fd))
 		return -ENOTCONN;
 	if (flags & MSG_OOB)
@@ -725,6 +719,20 @@ static int send_nothing(int fd, int flags)
 	return r;
 }
 
+/* sendmsg(2), with AF_VSOCK's errors. */
+static ssize_t send_all(int fd, const struct msghdr *msg, int flags)
+{
+	int saved = errno, err;
+	ssize_t r;
+
+	do {
+		r = NEXT(sendmsg)(fd, msg, flags);
+		err = r < 0 ? sock_send_failed(fd, errno, flags, NULL, 0) : 0;
+	} while (r < 0 && !err);
+	errno = saved;
+	return r < 0 ? -err : r;
+}
+
 static void close_mark(void *arg)
 {
 	sys->close(*(const int *)arg);
@@ -744,7 +752,7 @@ static ssize_t send_marked(int fd, const struct msghdr *msg, int flags)
 			     .cmsg_level = SOL_SOCKET,
 			     .cmsg_type = SCM_RIGHTS } };
 	struct msghdr marked = *msg;
-	int mark = sys->eventfd(), saved = errno;
+	int mark = sys->eventfd();
 	ssize_t r;
 
 	if (mark < 0)
@@ -753,20 +761,28 @@ static ssize_t send_marked(int fd, const struct msghdr *msg, int flags)
 	marked.msg_control = &control;
 	marked.msg_controllen = sizeof(control);
 	pthread_cleanup_push(close_mark, &mark);
-	do
-		r = NEXT(sendmsg)(fd, &marked, flags);
-	while (r < 0 && errno == ECONNRESET);
-	if (r < 0) {
-		r = errno == ETOOMANYREFS ? -ENOBUFS : -errno;
-		errno = saved;
-	}
+	r = send_all(fd, &marked, flags);
 	pthread_cleanup_pop(1);
-	return r;
+	return r == -ETOOMANYREFS ? -ENOBUFS : r;
+}
+
+/* Is it to be counted? SO_ZEROCOPY is in the record. */
+static bool counted(int fd, const struct ident *id, int flags,
+		    struct vsock_rec *rec)
+{
+	if (!(flags & MSG_ZEROCOPY) || !gate_is_open(GATE_RECORD))
+		return false;
+	sock_record(fd, id, rec);
+	return rec->zerocopy;
 }
 
 ssize_t sock_send_odd(int fd, const struct msghdr *msg, int flags)
 {
+	struct msghdr bare = *msg;
+	struct vsock_rec rec;
+	bool seq, zerocopy;
 	struct ident id;
+	ssize_t r;
 
 	if (!ident_socket(fd, &id))
 		return SOCK_FOREIGN;
@@ -774,17 +790,28 @@ ssize_t sock_send_odd(int fd, const struct msghdr *msg, int flags)
 		return dgram_send(fd, &id, msg, flags);
 	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
-	if (ident_type(fd) != SOCK_SEQPACKET)
-		return SOCK_FOREIGN;
-	if (msg->msg_name && msg->msg_namelen)
+	seq = ident_type(fd) == SOCK_SEQPACKET;
+	if (seq && msg->msg_name && msg->msg_namelen)
 		return !ident_connected(fd) || finished(fd) ? -EOPNOTSUPP
 							    : -EISCONN;
-	if (user_iov_bytes(msg) == 0) { /* no window is needed for that */
-		int r = send_nothing(fd, flags | MSG_DONTWAIT);
-
+	if (seq && user_iov_bytes(msg) == 0) {
+		/* no window is needed for that */
+		r = send_nothing(fd, flags | MSG_DONTWAIT);
 		return r == -EAGAIN ? 0 : r;
 	}
-	return flags & MSG_EOR ? send_marked(fd, msg, flags) : SOCK_FOREIGN;
+	zerocopy = counted(fd, &id, flags, &rec);
+	if (!zerocopy && !(seq && flags & MSG_EOR))
+		return SOCK_FOREIGN;
+	r = zerocopy ? zerocopy_room(msg->msg_controllen) : 0;
+	if (r < 0)
+		return r;
+	bare.msg_control = NULL;
+	bare.msg_controllen = 0;
+	r = seq && flags & MSG_EOR ? send_marked(fd, &bare, flags)
+				   : send_all(fd, &bare, flags);
+	if (zerocopy && r > 0)
+		zerocopy_sent(fd, &rec, user_iov_bytes(msg));
+	return r;
 }
 
 /* Closes the descriptors that came with @msg. */

@@ -27,9 +27,9 @@ struct ports {
 	uint64_t id;
 	uint32_t first; /* what the counter began with */
 	uint32_t next;	/* the next candidate */
-	int64_t sweep;
-	uint8_t marks[MARKS];	 /* counters; a full one stays so */
-	uint64_t dialled[SLOTS]; /* port, DIALLED_* */
+	aligned_i64 sweep;
+	uint8_t marks[MARKS];	    /* counters; a full one stays so */
+	aligned_u64 dialled[SLOTS]; /* port, DIALLED_* */
 };
 
 enum {
@@ -39,25 +39,33 @@ enum {
 	DIALLED_SET = 8,
 };
 
-static int lock(const struct sys *sys, int fd)
+/* Signals wait: a handler that binds would wait for whom it interrupted. */
+static int lock(const struct sys *sys, int fd, sigset_t *old)
 {
 	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
 	int r, tries = PORTS_LOCK_SECONDS * 1000;
+	sigset_t all;
 
+	sigfillset(&all);
+	sys->procmask(SIG_BLOCK, &all, old);
 	while ((r = sys->flock(fd, LOCK_EX | LOCK_NB)) == -EWOULDBLOCK) {
-		if (tries-- == 0)
-			return -ETIMEDOUT;
+		if (tries-- == 0) {
+			r = -ETIMEDOUT;
+			break;
+		}
 		sys->sleep(&pause);
 	}
+	if (r < 0)
+		sys->procmask(SIG_SETMASK, old, NULL);
 	return r;
 }
 
 /* A child forked by another thread may share the open file: closing alone
  * would leave the lock with it. */
-void ports_unlock(const struct sys *sys, int fd)
+static void unlock(const struct sys *sys, int fd, const sigset_t *old)
 {
 	sys->flock(fd, LOCK_UN);
-	sys->close(fd);
+	sys->procmask(SIG_SETMASK, old, NULL);
 }
 
 /* The longest that rdv.c spells: it fits a sun_path but for the name. */
@@ -73,18 +81,23 @@ static int open_ports(const struct sys *sys, const char *dir, int flags,
 	return sys->open(path, flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, mode);
 }
 
-int ports_lock(const struct sys *sys, const char *dir)
+int ports_lock(const struct sys *sys, const char *dir, struct ports_lock *ret)
 {
-	int r, fd = open_ports(sys, dir, 0, 0);
+	int r;
 
-	if (fd < 0)
-		return fd;
-	r = lock(sys, fd);
-	if (r < 0) {
-		sys->close(fd);
-		return r;
-	}
-	return fd;
+	ret->fd = open_ports(sys, dir, 0, 0);
+	if (ret->fd < 0)
+		return ret->fd;
+	r = lock(sys, ret->fd, &ret->old);
+	if (r < 0)
+		sys->close(ret->fd);
+	return r;
+}
+
+void ports_unlock(const struct sys *sys, const struct ports_lock *l)
+{
+	unlock(sys, l->fd, &l->old);
+	sys->close(l->fd);
 }
 
 static int write_all(const struct sys *sys, int fd, const void *buf, size_t n)
@@ -141,6 +154,7 @@ int ports_map(const struct sys *sys, const char *dir, mode_t mode,
 {
 	struct stat st;
 	struct ports *p;
+	sigset_t old;
 	void *addr;
 	int fd, r;
 
@@ -151,7 +165,7 @@ int ports_map(const struct sys *sys, const char *dir, mode_t mode,
 	if (r == 0 && (!S_ISREG(st.st_mode) || !trusted(&st, arg)))
 		r = -EPERM;
 	if (r == 0 && !is_whole(&st)) {
-		r = lock(sys, fd);
+		r = lock(sys, fd, &old);
 		if (r < 0)
 			goto out;
 		r = sys->fstat(fd, &st);
@@ -160,7 +174,7 @@ int ports_map(const struct sys *sys, const char *dir, mode_t mode,
 			sys->fchmod(fd, mode);
 			r = init(sys, fd);
 		}
-		sys->flock(fd, LOCK_UN);
+		unlock(sys, fd, &old);
 	}
 	if (r < 0)
 		goto out;
@@ -233,7 +247,7 @@ bool ports_marked(const struct ports *p, uint32_t port)
 	return __atomic_load_n(&p->marks[port % MARKS], __ATOMIC_SEQ_CST);
 }
 
-int64_t *ports_sweep(struct ports *p)
+aligned_i64 *ports_sweep(struct ports *p)
 {
 	return &p->sweep;
 }

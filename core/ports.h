@@ -8,6 +8,7 @@
 #define CORE_PORTS_H
 
 #include "core/sys.h"
+#include "core/util.h"
 
 #include <stdbool.h>
 
@@ -44,7 +45,7 @@ void ports_unmark(struct ports *p, uint32_t port);
 bool ports_marked(const struct ports *p, uint32_t port);
 
 /* Where the sweep of stale paths goes on: an offset in the directory. */
-int64_t *ports_sweep(struct ports *p);
+aligned_i64 *ports_sweep(struct ports *p);
 
 /*
  * What a client on this machine dialled, where its name does not tell: it was
@@ -58,12 +59,16 @@ uint32_t ports_dialled(const struct ports *p, uint32_t port, bool renamed,
 		       uint32_t own, uint32_t fallback);
 
 /*
- * Takes the lock of the machine at @dir (the directory of the `ports` file).
- * Returns a descriptor for ports_unlock(), or -errno; -ETIMEDOUT if somebody
- * held it for PORTS_LOCK_SECONDS. The caller has blocked all signals.
+ * Takes the lock of the machine at @dir (the directory of the `ports` file);
+ * until ports_unlock() signals are blocked. 0, or -errno; -ETIMEDOUT if
+ * somebody held it for PORTS_LOCK_SECONDS.
  */
 #define PORTS_LOCK_SECONDS 5
-int ports_lock(const struct sys *sys, const char *dir);
-void ports_unlock(const struct sys *sys, int fd);
+struct ports_lock {
+	int fd;
+	sigset_t old;
+};
+int ports_lock(const struct sys *sys, const char *dir, struct ports_lock *ret);
+void ports_unlock(const struct sys *sys, const struct ports_lock *l);
 
 #endif

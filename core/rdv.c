@@ -30,20 +30,26 @@
 /* A bind looks after the paths in so many bytes of directory: 8 to 16. */
 #define SWEEP_BYTES 512
 
+#define FD_PATH_MAX (sizeof("/proc/self/fd/") + ADDR_U32_MAX)
+
+static void spell_fd(int fd, char buf[static FD_PATH_MAX])
+{
+	memcpy(buf, "/proc/self/fd/", 14);
+	*addr_put_u32(buf + 14, (uint32_t)fd) = '\0';
+}
+
 /*
  * How the directory is spelled in a sun_path: as it is, or if it is too long
  * for that through a descriptor that lives as long as the call.
  */
 struct place {
 	int fd;
-	char spelled[sizeof("/proc/self/fd/") + ADDR_U32_MAX];
+	char spelled[FD_PATH_MAX];
 	const char *prefix;
 };
 
 static int place_open(const struct machine *m, struct place *p)
 {
-	char *end;
-
 	p->fd = -1;
 	p->prefix = m->dir;
 	if (strlen(m->dir) + NAME_PATH_MAX <=
@@ -52,9 +58,7 @@ static int place_open(const struct machine *m, struct place *p)
 	p->fd = m->sys->open(m->dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 	if (p->fd < 0)
 		return p->fd;
-	memcpy(p->spelled, "/proc/self/fd/", 14);
-	end = addr_put_u32(p->spelled + 14, (uint32_t)p->fd);
-	*end = '\0';
+	spell_fd(p->fd, p->spelled);
 	p->prefix = p->spelled;
 	return 0;
 }
@@ -227,7 +231,7 @@ struct entry {
  * Each bind looks at the next few paths of the machine, and removes those that
  * killed processes left: so their number is bounded. Holds the lock.
  */
-static void sweep(const struct machine *m, const struct place *p)
+OWN_FRAME static void sweep(const struct machine *m, const struct place *p)
 {
 	_Alignas(struct entry) char buf[SWEEP_BYTES];
 	aligned_i64 *at = ports_sweep(m->ports), next = 0;
@@ -268,7 +272,7 @@ static void sweep(const struct machine *m, const struct place *p)
  * Does a client that connect(2) bound by itself hold @port? Its name may end
  * in any dialled CID, so look for the beginning among the names there are.
  */
-static bool auto_bound(const struct machine *m, uint32_t port)
+OWN_FRAME static bool auto_bound(const struct machine *m, uint32_t port)
 {
 	char want[NAME_AUTO_PREFIX_MAX], buf[1024];
 	size_t len, have = 0;
@@ -355,12 +359,13 @@ static int bind_errno(struct machine *m, int r)
 	}
 }
 
-static int lock_machine(const struct machine *m, const struct place *p)
+static int lock_machine(const struct machine *m, const struct place *p,
+			struct ports_lock *ret)
 {
 	char dir[DIR_SIZE];
 
 	machine_dir(p, m->cid, dir);
-	return ports_lock(m->sys, dir);
+	return ports_lock(m->sys, dir, ret);
 }
 
 int rdv_bind(struct machine *m, int fd, const struct vaddr *want, bool dgram,
@@ -372,8 +377,9 @@ int rdv_bind(struct machine *m, int fd, const struct vaddr *want, bool dgram,
 			     .bound = want->cid,
 			     .dgram = dgram };
 	struct place place;
+	struct ports_lock lock;
 	const char *why;
-	int r, lock;
+	int r;
 
 	if (!route_may_bind(m->cid, want->cid))
 		return -EADDRNOTAVAIL;
@@ -385,11 +391,9 @@ int rdv_bind(struct machine *m, int fd, const struct vaddr *want, bool dgram,
 	r = place_open(m, &place);
 	if (r < 0)
 		return bind_errno(m, r);
-	lock = lock_machine(m, &place);
-	if (lock < 0) {
-		r = lock;
+	r = lock_machine(m, &place, &lock);
+	if (r < 0)
 		goto out;
-	}
 	sweep(m, &place);
 	if (name.port != VMADDR_PORT_ANY) {
 		r = !dgram && ports_issued(m->ports, name.port) &&
@@ -405,7 +409,7 @@ int rdv_bind(struct machine *m, int fd, const struct vaddr *want, bool dgram,
 		if (r == -EADDRINUSE)
 			r = -EADDRNOTAVAIL;
 	}
-	ports_unlock(m->sys, lock);
+	ports_unlock(m->sys, &lock);
 	if (r == 0)
 		*ret_port = name.port;
 out:
@@ -416,21 +420,20 @@ out:
 void rdv_release(struct machine *m, const struct name *name)
 {
 	struct sockaddr_un un;
+	struct ports_lock lock;
 	struct place place;
 	const char *why;
 	socklen_t len;
-	int lock;
 
 	if (name->kind != NAME_PATH || name->cid != m->cid ||
 	    rdv_open(m, &why) < 0 || place_open(m, &place) < 0)
 		return;
 	len = path_addr(&place, name, &un);
 	if (probe(m->sys, &un, len) == -ESTALE) {
-		lock = lock_machine(m, &place);
-		if (lock >= 0) {
+		if (lock_machine(m, &place, &lock) == 0) {
 			/* stale at worst: the next bind's */
 			(void)reclaim(m, &place, name);
-			ports_unlock(m->sys, lock);
+			ports_unlock(m->sys, &lock);
 		}
 	}
 	place_close(m, &place);
@@ -506,6 +509,38 @@ static int introduce(struct machine *m, const struct place *p, int fd,
 	return 0;
 }
 
+/*
+ * In a directory that others write to, a symbolic link may take a socket's
+ * place at any time, and lead to a socket that is none of theirs to use. So
+ * what is to be reached there is held first, as @un then spells it. 0, with a
+ * descriptor to close or -1; -ELOOP; or -errno.
+ */
+static int hold(const struct machine *m, struct sockaddr_un *un, socklen_t *len,
+		int *ret_fd)
+{
+	struct stat st;
+	int fd, r;
+
+	*ret_fd = -1;
+	if (!m->share)
+		return 0;
+	fd = m->sys->open(un->sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	r = m->sys->fstat(fd, &st);
+	if (r == 0 && S_ISLNK(st.st_mode))
+		r = -ELOOP;
+	if (r < 0) {
+		m->sys->close(fd);
+		return r;
+	}
+	spell_fd(fd, un->sun_path);
+	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+			   strlen(un->sun_path) + 1);
+	*ret_fd = fd;
+	return 0;
+}
+
 static int connect_name(struct machine *m, int fd, const struct rdv_dial *d,
 			const struct sockaddr_un *un, socklen_t len)
 {
@@ -518,6 +553,20 @@ static int connect_name(struct machine *m, int fd, const struct rdv_dial *d,
 	r = m->sys->connect(fd, un, len);
 	m->sys->setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &d->sndtimeo,
 			   sizeof(d->sndtimeo));
+	return r;
+}
+
+static int connect_path(struct machine *m, const struct place *p, int fd,
+			const struct rdv_dial *d, const struct name *name)
+{
+	struct sockaddr_un un;
+	socklen_t len = path_addr(p, name, &un);
+	int held, r = hold(m, &un, &len, &held);
+
+	if (r == 0)
+		r = connect_name(m, fd, d, &un, len);
+	if (held >= 0)
+		m->sys->close(held);
 	return r;
 }
 
@@ -567,9 +616,9 @@ static int look(const struct machine *m, const struct place *p, uint32_t cid,
 	for (int i = 0; i < 2 && r == -ENOENT; i++) {
 		name = answering(&d->to, cid, i);
 		path_addr(p, &name, &un);
-		r = m->sys->stat(un.sun_path, &st);
+		r = m->sys->lstat(un.sun_path, &st);
 	}
-	return r;
+	return r == 0 && S_ISLNK(st.st_mode) ? -ELOOP : r;
 }
 
 /* No listener: what does the kernel say, and is the client bound by then? */
@@ -595,9 +644,7 @@ static int dial(struct machine *m, const struct place *p, int fd,
 		struct rdv_dial *d, enum route route, uint32_t cid)
 {
 	uint64_t key = (uint64_t)cid << 32 | d->to.svm_port;
-	struct sockaddr_un un;
 	struct name name;
-	socklen_t len;
 	int r;
 
 	if (route == ROUTE_SILENT)
@@ -617,14 +664,12 @@ static int dial(struct machine *m, const struct place *p, int fd,
 	if (r < 0)
 		return r;
 	name = answering(&d->to, cid, 0);
-	len = path_addr(p, &name, &un);
-	r = connect_name(m, fd, d, &un, len);
+	r = connect_path(m, p, fd, d, &name);
 	if (r == -ENOENT || r == -ECONNREFUSED) {
 		int other;
 
 		name.bound = d->to.svm_cid;
-		len = path_addr(p, &name, &un);
-		other = connect_name(m, fd, d, &un, len);
+		other = connect_path(m, p, fd, d, &name);
 		if (other != -ENOENT)
 			r = other;
 	}
@@ -690,6 +735,7 @@ ssize_t rdv_send(struct machine *m, int fd, const struct sockaddr_vm *to,
 	struct name name;
 	const char *why;
 	uint32_t cid;
+	int held;
 
 	route = route_connect(m->cid, to->svm_cid, to->svm_flags, &cid);
 	if (route == ROUTE_NODEV)
@@ -711,8 +757,87 @@ ssize_t rdv_send(struct machine *m, int fd, const struct sockaddr_vm *to,
 		name = answering(to, cid, i);
 		name.dgram = true;
 		out.msg_namelen = path_addr(&place, &name, &un);
-		r = m->sys->sendmsg(fd, &out, flags);
+		r = hold(m, &un, &out.msg_namelen, &held);
+		if (r == 0)
+			r = m->sys->sendmsg(fd, &out, flags);
+		if (held >= 0)
+			m->sys->close(held);
 	}
 	place_close(m, &place);
 	return r < 0 ? dgram_errno(m, r) : r;
+}
+
+/*
+ * Would the socket of @type at @un take a connection, or a datagram? Whoever
+ * asks is connected already, so nobody gets one: AF_UNIX says EISCONN once it
+ * has seen that the other listens.
+ */
+static int ask(const struct sys *sys, int type, const struct sockaddr_un *un,
+	       socklen_t len)
+{
+	int fds[2], r;
+
+	r = sys->socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+			    fds);
+	if (r < 0)
+		return r;
+	r = sys->connect(fds[0], un, len);
+	sys->close(fds[0]);
+	sys->close(fds[1]);
+	/* EAGAIN: it listens, and its backlog is full */
+	return r == -EISCONN || r == -EAGAIN ? 0 : r;
+}
+
+static int name_listens(const struct sys *sys, const struct place *p,
+			const struct name *name)
+{
+	struct sockaddr_un un;
+	socklen_t len = path_addr(p, name, &un);
+	struct stat st;
+	int r = sys->lstat(un.sun_path, &st);
+
+	if (r < 0)
+		return r;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	if (name->dgram)
+		return ask(sys, SOCK_DGRAM, &un, len);
+	r = ask(sys, SOCK_STREAM, &un, len);
+	return r == -EPROTOTYPE ? ask(sys, SOCK_SEQPACKET, &un, len) : r;
+}
+
+int rdv_listens(const struct machine *m, uint32_t port)
+{
+	struct name names[3], name = { .kind = NAME_PATH,
+				       .cid = m->cid,
+				       .port = port,
+				       .bound = VMADDR_CID_ANY };
+	struct place place;
+	int n, r, ret;
+
+	ret = place_open(m, &place);
+	if (ret < 0)
+		return ret;
+	ret = -ENOENT;
+	for (int dgram = 0; dgram < 2; dgram++) {
+		name.dgram = dgram;
+		n = clashing(m, &name, names);
+		for (int i = 0; i < n && ret != 0; i++) {
+			r = name_listens(m->sys, &place, &names[i]);
+			if (r != -ENOENT)
+				ret = r;
+		}
+	}
+	place_close(m, &place);
+	return ret;
+}
+
+bool rdv_default_dir(char *buf, size_t size, const char *run, uid_t user)
+{
+	char tmp[sizeof("/tmp/vsockshim-") + ADDR_U32_MAX] = "/tmp/vsockshim-";
+
+	if (run && *run == '/')
+		return util_join(buf, size, run, "/vsockshim");
+	*addr_put_u32(tmp + strlen(tmp), user) = '\0';
+	return util_join(buf, size, tmp, "");
 }

@@ -7,9 +7,6 @@
  * takes the machine, the descriptor and the door to the kernel (in struct
  * machine) from its caller; nothing here reads the environment or keeps
  * anything. All return 0 or more, or -errno.
- *
- * rdv_bind() and rdv_release() hold the machine's lock: their caller has
- * blocked all signals, or a handler that binds would wait for itself.
  */
 #ifndef CORE_RDV_H
 #define CORE_RDV_H
@@ -88,5 +85,21 @@ int rdv_connect(struct machine *m, int fd, struct rdv_dial *d);
  */
 ssize_t rdv_send(struct machine *m, int fd, const struct sockaddr_vm *to,
 		 const struct msghdr *msg, int flags);
+
+/*
+ * Does somebody listen on @port of machine @m, on whichever of its CIDs? (A
+ * datagram socket does once it is bound.) Disturbs nobody and makes nothing:
+ * the machine need not exist, nor @m be open.
+ *
+ * 0; -ENOENT: nothing is bound there; -ECONNREFUSED: what is does not listen;
+ * -ENOTSOCK: it is no socket, or a symbolic link; else what the directory says.
+ */
+int rdv_listens(const struct machine *m, uint32_t port);
+
+/*
+ * The directory of a user who did not choose one: "vsockshim" in @run, his
+ * XDG_RUNTIME_DIR, else one in /tmp. False if it does not fit.
+ */
+bool rdv_default_dir(char *buf, size_t size, const char *run, uid_t user);
 
 #endif

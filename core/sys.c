@@ -87,6 +87,11 @@ static int k_socket(int family, int type, int protocol)
 	return (int)CALL(SYS_socket, family, type, protocol);
 }
 
+static int k_socketpair(int family, int type, int protocol, int fds[2])
+{
+	return (int)CALL4(SYS_socketpair, family, type, protocol, fds);
+}
+
 static int k_bind(int fd, const void *addr, socklen_t len)
 {
 	return (int)CALL(SYS_bind, fd, addr, len);
@@ -173,6 +178,12 @@ static int k_stat(const char *path, struct stat *st)
 {
 	return (int)CALL4(SYS_newfstatat, AT_FDCWD, path, st, 0);
 }
+
+static int k_lstat(const char *path, struct stat *st)
+{
+	return (int)CALL4(SYS_newfstatat, AT_FDCWD, path, st,
+			  AT_SYMLINK_NOFOLLOW);
+}
 #else /* struct stat is not what the kernel writes */
 static int k_statx(int fd, const char *path, int flags, struct stat *ret)
 {
@@ -201,6 +212,11 @@ static int k_fstat(int fd, struct stat *st)
 static int k_stat(const char *path, struct stat *st)
 {
 	return k_statx(AT_FDCWD, path, 0, st);
+}
+
+static int k_lstat(const char *path, struct stat *st)
+{
+	return k_statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, st);
 }
 #endif
 
@@ -262,6 +278,11 @@ static int k_random(void *buf, size_t n)
 	return (int)CALL(SYS_getrandom, buf, n, 0);
 }
 
+static int k_procmask(int how, const sigset_t *set, sigset_t *old)
+{
+	return (int)CALL4(SYS_rt_sigprocmask, how, set, old, _NSIG / 8);
+}
+
 static int k_sleep(const struct timespec *ts)
 {
 #ifdef SYS_clock_nanosleep_time64
@@ -270,6 +291,17 @@ static int k_sleep(const struct timespec *ts)
 				  0, ts, NULL);
 #endif
 	return (int)CALL(SYS_nanosleep, ts, NULL, 0);
+}
+
+static int k_sigtimedwait(const sigset_t *set, const struct timespec *ts)
+{
+	/* The kernel's set has as many bits as there are signals. */
+#ifdef SYS_rt_sigtimedwait_time64
+	if (sizeof(ts->tv_sec) > sizeof(long))
+		return (int)CALL4(SYS_rt_sigtimedwait_time64, set, NULL, ts,
+				  _NSIG / 8);
+#endif
+	return (int)CALL4(SYS_rt_sigtimedwait, set, NULL, ts, _NSIG / 8);
 }
 
 static uid_t k_geteuid(void)
@@ -288,6 +320,7 @@ static int k_capget(void *head, void *data)
 
 const struct sys sys_kernel = {
 	.socket = k_socket,
+	.socketpair = k_socketpair,
 	.bind = k_bind,
 	.connect = k_connect,
 	.listen = k_listen,
@@ -308,12 +341,15 @@ const struct sys sys_kernel = {
 	.lseek = k_lseek,
 	.getdents = k_getdents,
 	.stat = k_stat,
+	.lstat = k_lstat,
 	.mkdir = k_mkdir,
 	.unlink = k_unlink,
 	.chmod = k_chmod,
 	.map = k_map,
 	.random = k_random,
+	.procmask = k_procmask,
 	.sleep = k_sleep,
+	.sigtimedwait = k_sigtimedwait,
 	.geteuid = k_geteuid,
 	.capget = k_capget,
 };

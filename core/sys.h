@@ -9,6 +9,7 @@
 #ifndef CORE_SYS_H
 #define CORE_SYS_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 struct sys {
 	/* sockets */
 	int (*socket)(int family, int type, int protocol);
+	int (*socketpair)(int family, int type, int protocol, int fds[2]);
 	int (*bind)(int fd, const void *addr, socklen_t len);
 	int (*connect)(int fd, const void *addr, socklen_t len);
 	int (*listen)(int fd, int backlog);
@@ -43,13 +45,16 @@ struct sys {
 	ssize_t (*getdents)(int fd, void *buf, size_t n); /* getdents64(2) */
 	/* paths */
 	int (*stat)(const char *path, struct stat *st);
+	int (*lstat)(const char *path, struct stat *st);
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*unlink)(const char *path);
 	int (*chmod)(const char *path, mode_t mode);
 	/* the rest */
 	int (*map)(int fd, size_t len, void **ret_addr); /* shared, or fd -1 */
 	int (*random)(void *buf, size_t n);
+	int (*procmask)(int how, const sigset_t *set, sigset_t *old);
 	int (*sleep)(const struct timespec *ts);
+	int (*sigtimedwait)(const sigset_t *set, const struct timespec *ts);
 	uid_t (*geteuid)(void);
 	int (*capget)(void *head, void *data); /* <linux/capability.h> */
 };

@@ -5,7 +5,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+
+/* For atomic access: 32-bit x86 would have them at any multiple of four. */
+typedef int64_t aligned_i64 __attribute__((aligned(8)));
+typedef uint64_t aligned_u64 __attribute__((aligned(8)));
+
+/* Its frame is not to be part of its caller's: a signal handler's stack may be
+ * small, and what needs the room is rare. */
+#define OWN_FRAME __attribute__((noinline))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -34,12 +34,14 @@ static bool fails(void)
 	}
 
 FAILING(socket, (int a, int b, int c), (a, b, c))
+FAILING(socketpair, (int a, int b, int c, int d[2]), (a, b, c, d))
 FAILING(bind, (int a, const void *b, socklen_t c), (a, b, c))
 FAILING(connect, (int a, const void *b, socklen_t c), (a, b, c))
 FAILING(open, (const char *a, int b, mode_t c), (a, b, c))
 FAILING(flock, (int a, int b), (a, b))
 FAILING(fstat, (int a, struct stat *b), (a, b))
 FAILING(stat, (const char *a, struct stat *b), (a, b))
+FAILING(lstat, (const char *a, struct stat *b), (a, b))
 FAILING(mkdir, (const char *a, mode_t b), (a, b))
 FAILING(unlink, (const char *a), (a))
 
@@ -63,12 +65,14 @@ static void make_failing(void)
 {
 	failing = sys_kernel;
 	failing.socket = f_socket;
+	failing.socketpair = f_socketpair;
 	failing.bind = f_bind;
 	failing.connect = f_connect;
 	failing.open = f_open;
 	failing.flock = f_flock;
 	failing.fstat = f_fstat;
 	failing.stat = f_stat;
+	failing.lstat = f_lstat;
 	failing.mkdir = f_mkdir;
 	failing.unlink = f_unlink;
 	failing.chmod = f_chmod;
@@ -281,6 +285,40 @@ static void long_directory(void)
 	close(c);
 }
 
+/* What somebody who only asks is told, in each state of a socket. */
+static void asks(void)
+{
+	struct machine m = { .sys = &sys_kernel, .dir = new_dir(), .cid = 3 };
+	int l = unix_socket(), before = n_fds(), k, r = -1;
+	bool clean = true;
+
+	ok(rdv_listens(&m, 1234) == -ENOENT, "no directory, no listener");
+	bind_port(&m, l, 3, 1234);
+	ok(rdv_listens(&m, 1234) == -ECONNREFUSED,
+	   "a bound socket does not listen");
+	listen(l, 0);
+	ok(rdv_listens(&m, 1234) == 0, "a listener does");
+	fcntl(l, F_SETFL, O_NONBLOCK);
+	ok(accept(l, NULL, NULL) < 0 && errno == EAGAIN,
+	   "and has got no connection by that");
+	for (k = 1; r < 0 && k < 100; k++) {
+		struct machine other = m;
+
+		other.sys = &failing;
+		failure = -EMFILE;
+		until_failure = k;
+		r = rdv_listens(&other, 1234);
+		clean = clean && n_fds() == before;
+		if (until_failure == 0 && r >= 0)
+			r = -1;
+	}
+	until_failure = 0;
+	ok(clean && k > 4 && k < 100,
+	   "whichever of %d calls fails, no descriptor is left", k - 2);
+	close(l);
+	ok(rdv_listens(&m, 1234) == -ECONNREFUSED, "nor does a stale path");
+}
+
 static void refused_directories(void)
 {
 	struct machine m = { .sys = &sys_kernel, .dir = "relative", .cid = 3 };
@@ -387,6 +425,7 @@ int main(void)
 	port_space();
 	sweeps();
 	long_directory();
+	asks();
 	refused_directories();
 	failing_bind(-ENOSPC);
 	failing_bind(-EMFILE);
