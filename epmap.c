@@ -4,6 +4,7 @@
 
 #include "core/addr.h"
 #include "core/sys.h"
+#include "core/util.h"
 #include "hint.h"
 #include "ident.h"
 #include "next.h"
@@ -65,7 +66,7 @@ static void drop(struct entry *e)
 #define SLOTS 4096
 
 static struct {
-	uint64_t key;
+	aligned_u64 key;
 	int fd;
 } slots[SLOTS];
 
@@ -180,6 +181,21 @@ static int find_data(int epfd, uint64_t data, struct epmap_entry *ret)
 		if (e->e.data == data && e->e.epfd == epfd)
 			ret[n++] = e->e;
 	}
+	pool_unlock(&old);
+	return n;
+}
+
+int epmap_odd(int epfd, struct epmap_entry *ret, int max)
+{
+	struct entry *e, *next;
+	sigset_t old;
+	int n = 0;
+
+	lock(&old);
+	HASH_ITER (hh_fd, by_fd, e, next)
+		if (n < max && e->e.epfd == epfd &&
+		    hint_get(e->e.fd) & HINT_ODD)
+			ret[n++] = e->e;
 	pool_unlock(&old);
 	return n;
 }

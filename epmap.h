@@ -18,6 +18,7 @@ struct epmap_entry {
 	uint64_t data;
 	bool muted; /* registered edge-triggered by us, see ready.c */
 	bool spent; /* EPOLLONESHOT, and it has been delivered */
+	bool told;  /* EPOLLET: that the error queue is not empty */
 };
 
 void epmap_set(const struct epmap_entry *e);
@@ -30,6 +31,9 @@ void epmap_remove(int epfd, int fd);
  */
 bool epmap_find(int epfd, const struct epoll_event *ev,
 		struct epmap_entry *ret);
+
+/* The entries of @epfd that HINT_ODD is said of, up to @max. How many. */
+int epmap_odd(int epfd, struct epmap_entry *ret, int max);
 
 /*
  * A guess, without a lock: the descriptor of the event with @data, -1 if there

@@ -20,6 +20,7 @@ enum gate {
 	GATE_FAILED = 4, /* some non-blocking connect failed or is pending */
 	GATE_RECORD = 8, /* some socket has a record in vsock_table */
 	GATE_INHERITED = 16, /* some socket was not made here */
+	GATE_ERRQ = 64,	     /* some socket's error queue was put to use */
 	GATE_SANDBOX = 32,   /* a seccomp filter may end us for a question */
 };
 

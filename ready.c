@@ -18,6 +18,7 @@
 #include "next.h"
 #include "pending.h"
 #include "pool.h"
+#include "zerocopy.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -133,10 +134,38 @@ static bool held_back(int fd, int lowat)
 	       (NEXT(poll)(&p, 1, 0) == 0 || !(p.revents & POLLRDHUP));
 }
 
+static bool in_set(int fd, const fd_set *set)
+{
+	return set && FD_ISSET(fd, set);
+}
+
+/* Something on its error queue, which AF_UNIX has none of? */
+static bool queued_error(int fd)
+{
+	return gate_is_open(GATE_ERRQ) && hint_get(fd) & HINT_ODD &&
+	       zerocopy_pending(fd);
+}
+
+bool ready_now_poll(const struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++)
+		if (queued_error(fds[i].fd))
+			return true;
+	return false;
+}
+
+bool ready_now_select(int nfds, const fd_set *in, const fd_set *out)
+{
+	for (int fd = 0; fd < nfds; fd++)
+		if ((in_set(fd, in) || in_set(fd, out)) && queued_error(fd))
+			return true;
+	return false;
+}
+
 /* A look that found nothing odd need not be repeated. */
 static void calm(int fd, unsigned int seen, unsigned int tag, int lowat)
 {
-	if (lowat <= 1 &&
+	if (lowat <= 1 && !queued_error(fd) &&
 	    !(tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR)))
 		hint_drop(fd, HINT_ODD);
 	if (!(seen & POLLHUP))
@@ -188,6 +217,8 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 		mask &= ~(unsigned int)READABLE;
 	if (id.tag & TAG_ERR)
 		mask |= POLLERR | (id.tag & TAG_SHUT_WR ? 0 : asked & WRITABLE);
+	if (queued_error(fd))
+		mask |= POLLERR;
 	calm(fd, seen, id.tag, lowat);
 	return mask;
 }
@@ -216,9 +247,9 @@ static int mend_poll(struct pollfd *fds, nfds_t n)
 	for (nfds_t i = 0; i < n; i++) {
 		unsigned int seen = (unsigned short)fds[i].revents;
 
-		if (!seen)
+		if (!seen && !queued_error(fds[i].fd))
 			continue;
-		if (doubtful(fds[i].fd, seen))
+		if (!seen || doubtful(fds[i].fd, seen))
 			fds[i].revents = (short)vsock_mask(
 				fds[i].fd, seen, (unsigned short)fds[i].events);
 		ready += fds[i].revents != 0;
@@ -289,11 +320,6 @@ int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end, const sigset_t *mask)
 	pthread_cleanup_pop(1);
 	errno = saved;
 	return r;
-}
-
-static bool in_set(int fd, const fd_set *set)
-{
-	return set && FD_ISSET(fd, set);
 }
 
 bool ready_doubt_select(int nfds, const fd_set *in, const fd_set *out,
@@ -444,6 +470,52 @@ static bool mend_event(int epfd, struct epoll_event *ev)
 	return mask != 0;
 }
 
+/* So many error queues are told of at a time. */
+#define ERRORS 16
+
+/* Those of @epfd's descriptors whose error queue is not empty. */
+static int queued_errors(int epfd, struct epmap_entry *e)
+{
+	int n, kept = 0;
+
+	if (!gate_is_open(GATE_ERRQ))
+		return 0;
+	n = epmap_odd(epfd, e, ERRORS);
+	for (int i = 0; i < n; i++) {
+		bool pending = zerocopy_pending(e[i].fd);
+
+		if (pending && !e[i].told)
+			e[kept++] = e[i];
+		if (!pending && e[i].told) {
+			e[i].told = false;
+			epmap_set(&e[i]);
+		}
+	}
+	return kept;
+}
+
+/* Shows them, beside the @r events that there are. */
+static int show_errors(struct epmap_entry *e, int n, struct epoll_event *ev,
+		       int r, int max)
+{
+	for (int i = 0, j; i < n; i++) {
+		for (j = 0; j < r && ev[j].data.u64 != e[i].data; j++)
+			;
+		if (j == max)
+			break;
+		if (j == r) {
+			ev[r].data.u64 = e[i].data;
+			ev[r++].events = 0;
+		}
+		ev[j].events |= EPOLLERR;
+		if (e[i].events & EPOLLET) {
+			e[i].told = true;
+			epmap_set(&e[i]);
+		}
+	}
+	return r;
+}
+
 static int mend_epoll(int epfd, struct epoll_event *ev, int n)
 {
 	int kept = 0;
@@ -457,18 +529,22 @@ static int mend_epoll(int epfd, struct epoll_event *ev, int n)
 int ready_epoll(int epfd, struct epoll_event *ev, int max, int r, uint64_t end,
 		const sigset_t *mask)
 {
-	int saved = errno;
+	struct epmap_entry errors[ERRORS];
+	int saved = errno, n;
 
 	if (r > 0)
 		r = mend_epoll(epfd, ev, r);
 	else
 		end = end ? end : 1; /* has to look at least once */
 	while (r == 0 && end != 0) {
-		r = NEXT(epoll_pwait)(epfd, ev, max, wait_ms(end), mask);
+		n = queued_errors(epfd, errors);
+		r = NEXT(epoll_pwait)(epfd, ev, max, n ? 0 : wait_ms(end),
+				      mask);
 		if (r < 0)
 			r = -errno;
 		else
-			r = mend_epoll(epfd, ev, r);
+			r = show_errors(errors, n, ev, mend_epoll(epfd, ev, r),
+					max);
 		if (ready_over(end))
 			end = 0;
 	}

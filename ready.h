@@ -35,6 +35,10 @@ bool ready_doubt_epoll(int epfd, const struct epoll_event *ev, int n);
 bool ready_doubt_select(int nfds, const fd_set *in, const fd_set *out,
 			const fd_set *ex);
 
+/* Has one of @fds an error queue that is not empty? Then poll does not wait. */
+bool ready_now_poll(const struct pollfd *fds, nfds_t n);
+bool ready_now_select(int nfds, const fd_set *in, const fd_set *out);
+
 /*
  * After a poll that left something to doubt: mends the results, and waits on
  * if nothing remains. Returns what poll(2) returns, or -errno. @mask: as for

@@ -400,13 +400,16 @@ ALIAS(__fcntl, fcntl);
 /* Each wait that is masked to nothing goes on until its end. Before a process
  * has used AF_VSOCK the clock is not read; a first such wait begins anew. */
 
+static const struct timespec no_time;
+
 static int poll_any(struct pollfd *fds, nfds_t n, int timeout)
 {
 	bool used = gate_is_open(GATE_USED);
 	uint64_t end = used ? ready_end_ms(timeout) : 0;
-	int r = NEXT(poll)(fds, n, timeout);
+	bool now = gate_is_open(GATE_ERRQ) && ready_now_poll(fds, n);
+	int r = NEXT(poll)(fds, n, now ? 0 : timeout);
 
-	if (r > 0 && ready_doubt_poll(fds, n))
+	if (r >= 0 && (now || ready_doubt_poll(fds, n)))
 		return ret_errno(ready_poll(
 			fds, n, used ? end : ready_end_ms(timeout), NULL));
 	return r;
@@ -422,9 +425,10 @@ static int ppoll_any(struct pollfd *fds, nfds_t n, const struct timespec *ts,
 {
 	bool used = gate_is_open(GATE_USED);
 	uint64_t end = used ? ready_end_ts(ts) : 0;
-	int r = NEXT(ppoll)(fds, n, ts, mask);
+	bool now = gate_is_open(GATE_ERRQ) && ready_now_poll(fds, n);
+	int r = NEXT(ppoll)(fds, n, now ? &no_time : ts, mask);
 
-	if (r > 0 && ready_doubt_poll(fds, n))
+	if (r >= 0 && (now || ready_doubt_poll(fds, n)))
 		return ret_errno(ready_poll(
 			fds, n, used ? end : ready_end_ts(ts), mask));
 	return r;
@@ -479,7 +483,7 @@ EXPORT int select(int nfds, fd_set *in, fd_set *out, fd_set *ex,
 	struct asked a = { .in = in, .out = out, .ex = ex };
 	struct timespec ts;
 	uint64_t end;
-	int r;
+	int r = 1;
 
 	if (!keep_asked(nfds, &a))
 		return NEXT(select)(nfds, in, out, ex, tv);
@@ -488,7 +492,8 @@ EXPORT int select(int nfds, fd_set *in, fd_set *out, fd_set *ex,
 		ts.tv_nsec = tv->tv_usec * 1000;
 	}
 	end = ready_end_ts(tv ? &ts : NULL);
-	r = NEXT(select)(nfds, in, out, ex, tv);
+	if (!ready_now_select(nfds, in, out))
+		r = NEXT(select)(nfds, in, out, ex, tv);
 	if (r <= 0)
 		return r;
 	r = answer_again(nfds, &a, end, NULL);
@@ -502,12 +507,13 @@ EXPORT int pselect(int nfds, fd_set *in, fd_set *out, fd_set *ex,
 {
 	struct asked a = { .in = in, .out = out, .ex = ex };
 	uint64_t end;
-	int r;
+	int r = 1;
 
 	if (!keep_asked(nfds, &a))
 		return NEXT(pselect)(nfds, in, out, ex, ts, mask);
 	end = ready_end_ts(ts);
-	r = NEXT(pselect)(nfds, in, out, ex, ts, mask);
+	if (!ready_now_select(nfds, in, out))
+		r = NEXT(pselect)(nfds, in, out, ex, ts, mask);
 	return r <= 0 ? r : answer_again(nfds, &a, end, mask);
 }
 
@@ -535,8 +541,9 @@ EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int max, int timeout)
 	uint64_t end = used ? ready_end_ms(timeout) : 0;
 	int r = 0;
 
-	/* With connects pending, the wait is cut into pieces. */
-	if (!gate_is_open(GATE_FAILED) || max <= 0) {
+	/* With connects pending the wait is cut into pieces; an error queue
+	 * may be not empty. */
+	if (!gate_is_open(GATE_FAILED | GATE_ERRQ) || max <= 0) {
 		r = NEXT(epoll_wait)(epfd, ev, max, timeout);
 		if (r <= 0 || !ready_doubt_epoll(epfd, ev, r))
 			return r;
@@ -552,7 +559,7 @@ EXPORT int epoll_pwait(int epfd, struct epoll_event *ev, int max, int timeout,
 	uint64_t end = used ? ready_end_ms(timeout) : 0;
 	int r = 0;
 
-	if (!gate_is_open(GATE_FAILED) || max <= 0) {
+	if (!gate_is_open(GATE_FAILED | GATE_ERRQ) || max <= 0) {
 		r = NEXT(epoll_pwait)(epfd, ev, max, timeout, mask);
 		if (r <= 0 || !ready_doubt_epoll(epfd, ev, r))
 			return r;
@@ -568,7 +575,7 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int max,
 	uint64_t end = used ? ready_end_ts(ts) : 0;
 	int r = 0;
 
-	if (!gate_is_open(GATE_FAILED) || max <= 0) {
+	if (!gate_is_open(GATE_FAILED | GATE_ERRQ) || max <= 0) {
 		r = NEXT(epoll_pwait2)(epfd, ev, max, ts, mask);
 		if (r <= 0 || !ready_doubt_epoll(epfd, ev, r))
 			return r;

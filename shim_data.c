@@ -9,6 +9,7 @@
 #include "ready.h"
 #include "sock.h"
 #include "user.h"
+#include "zerocopy.h"
 
 #include <string.h>
 
@@ -205,8 +206,11 @@ static ssize_t recvmsg_ours(int fd, struct msghdr *msg, int flags)
 	struct sockaddr_un from = { .sun_family = AF_UNIX };
 	struct msghdr got = *msg;
 	int saved = errno;
+	struct ident id;
 	ssize_t r;
 
+	if (flags & MSG_ERRQUEUE && ident_socket(fd, &id) && !id.dgram)
+		return ret_errno(zerocopy_receive(fd, msg));
 	if (recv_odd(fd, iov_bytes(fd, msg), flags, &r)) {
 		if (r == 0) {
 			msg->msg_namelen = 0;
@@ -334,7 +338,7 @@ static bool send_is_odd(int fd, size_t len, int flags, socklen_t addr)
 {
 	unsigned int hints = hint_get(fd);
 
-	if (flags & (MSG_OOB | MSG_EOR))
+	if (flags & (MSG_OOB | MSG_EOR | MSG_ZEROCOPY))
 		return hint_suspect(fd);
 	return hints & HINT_DGRAM || (hints & HINT_SEQ && (!len || addr));
 }
@@ -441,7 +445,7 @@ static ssize_t sendmsg_ours(int fd, const struct msghdr *msg, int flags)
 	if (send_is_odd(fd, 0, flags, 0) && readable_parts(fd, msg) &&
 	    send_is_odd(fd, user_iov_bytes(msg), flags,
 			msg->msg_name ? msg->msg_namelen : 0) &&
-	    send_odd(fd, &bare, flags, &r))
+	    send_odd(fd, msg, flags, &r))
 		return r;
 	r = NEXT(sendmsg)(fd, &bare, flags);
 	/* EFAULT about the message itself stays so. */

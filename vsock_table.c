@@ -5,9 +5,16 @@
 #include "uthash_pool.h"
 
 #include <errno.h>
+#include <string.h>
+
+/* Ranges, as neighbours of one kind are merged; of more the last grows. */
+#define COMPLETIONS 4
 
 struct entry {
 	struct vsock_rec rec;
+	struct vsock_completion done[COMPLETIONS];
+	unsigned int n_done;
+	uint32_t sent;
 	bool closed;
 	UT_hash_handle hh;
 };
@@ -142,4 +149,45 @@ void vsock_table_closed(uint64_t key)
 			drop_oldest();
 	}
 	pool_unlock(&old);
+}
+
+void vsock_table_sent(uint64_t key, bool copied)
+{
+	struct vsock_completion *c;
+	struct entry *e;
+	sigset_t old;
+
+	lock(&old);
+	e = find(key);
+	if (e) {
+		c = &e->done[e->n_done ? e->n_done - 1 : 0];
+		if (e->n_done == 0 ||
+		    (c->copied != copied && e->n_done < COMPLETIONS)) {
+			c = &e->done[e->n_done++];
+			c->first = e->sent;
+			c->copied = copied;
+		}
+		c->last = e->sent++;
+	}
+	pool_unlock(&old);
+}
+
+bool vsock_table_completion(uint64_t key, bool take,
+			    struct vsock_completion *ret)
+{
+	bool found = false;
+	struct entry *e;
+	sigset_t old;
+
+	lock(&old);
+	e = find(key);
+	if (e && e->n_done) {
+		found = true;
+		*ret = e->done[0];
+		if (take)
+			memmove(e->done, e->done + 1,
+				--e->n_done * sizeof(e->done[0]));
+	}
+	pool_unlock(&old);
+	return found;
 }

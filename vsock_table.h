@@ -55,4 +55,19 @@ void vsock_table_inherit(uint64_t key, const struct vsock_rec *from);
 #define VSOCK_TABLE_CLOSED 256
 void vsock_table_closed(uint64_t key);
 
+/*
+ * The error queue of a socket with a record: which sends of MSG_ZEROCOPY are
+ * done. vsock_table_sent() counts one more, and vsock_table_completion() gives
+ * the first range (@take: and removes it); false if there is none.
+ */
+struct vsock_completion {
+	uint32_t first;
+	uint32_t last;
+	bool copied; /* SO_EE_CODE_ZEROCOPY_COPIED */
+};
+
+void vsock_table_sent(uint64_t key, bool copied);
+bool vsock_table_completion(uint64_t key, bool take,
+			    struct vsock_completion *ret);
+
 #endif
