@@ -16,7 +16,7 @@ INSTALL  ?= install
 CORE_SRCS := core/addr.c core/name.c core/ports.c core/rdv.c core/route.c \
 	core/sys.c
 SHIM_SRCS := shim.c shim_data.c shim_dev.c shim_syscall.c sock.c dgram.c opt.c ready.c epmap.c pending.c dev.c conf.c ident.c \
-	hint.c user.c vsock_table.c pool.c next.c
+	hint.c user.c vsock_table.c zerocopy.c pool.c next.c
 CLI_SRCS  := cli/main.c cli/cli.c cli/cmd_run.c cli/cmd_wait.c
 UNITS     := $(wildcard tests/unit/test_*.c)
 PROGS     := $(wildcard tests/prog/*.c)

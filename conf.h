@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the environment says, read once, at the first use of AF_VSOCK. */
+/*
+ * What the environment says, read once, at the first use of AF_VSOCK. All of it
+ * is async-signal-safe.
+ */
 #ifndef CONF_H
 #define CONF_H
 
@@ -7,11 +10,18 @@
 
 /*
  * The machine that this process runs on; NULL if a variable is bad, after one
- * line that says which, its value and what it takes. Async-signal-safe.
+ * line that says which, its value and what it takes.
  */
 struct machine *conf_machine(void);
 
-/* Are there SOCK_DGRAM sockets? VSOCKSHIM_DGRAM. */
+/*
+ * May this process make sockets? Not without a machine, and not in a directory
+ * that it cannot write to, after one line that says so: then only what it
+ * inherited works.
+ */
+bool conf_vsock(void);
+
+/* VSOCKSHIM_DGRAM: are there SOCK_DGRAM sockets? */
 bool conf_dgram(void);
 
 /*
@@ -19,5 +29,8 @@ bool conf_dgram(void);
  * process first used AF_VSOCK: "vsockshim: <name>=<value>: <text>".
  */
 void conf_complain(const char *name, const char *value, const char *text);
+
+/* The same about the rendezvous directory: what is wrong, and what it takes. */
+void conf_complain_dir(const char *why);
 
 #endif

@@ -21,7 +21,7 @@ bool dev_is_path(const char *path)
 
 bool dev_exists(void)
 {
-	return conf_machine();
+	return conf_vsock();
 }
 
 bool dev_is_open(int fd)

@@ -5,7 +5,6 @@
  */
 #include "cli/cli.h"
 
-#include "core/addr.h"
 #include "core/util.h"
 
 #include <errno.h>
@@ -53,41 +52,14 @@ static bool find_library(char *path, size_t size)
 	return false;
 }
 
-static bool good_cid(const char *s)
-{
-	const char *end = s + strlen(s);
-	uint32_t cid;
-
-	return addr_scan_u32(&s, end, &cid) && s == end &&
-	       cid != VMADDR_CID_HYPERVISOR && cid != VMADDR_CID_ANY;
-}
-
-/* A relative directory becomes absolute: the command may change its own. */
-static int set_dir(const char *dir)
-{
-	char path[PATH_MAX], cwd[PATH_MAX], here[PATH_MAX];
-
-	if (*dir == '\0')
-		return cli_fail(EXIT_USAGE, "--dir: is empty");
-	if (*dir != '/') {
-		if (!getcwd(cwd, sizeof(cwd)))
-			return cli_fail(EXIT_USAGE, "--dir %s: %s", dir,
-					strerror(errno));
-		if (!util_join(here, sizeof(here), cwd, "/") ||
-		    !util_join(path, sizeof(path), here, dir))
-			return cli_fail(EXIT_USAGE, "--dir %s: is too long",
-					dir);
-		dir = path;
-	}
-	setenv("VSOCKSHIM_DIR", dir, 1);
-	return 0;
-}
-
 static int set_option(int option, const char *value)
 {
+	const char *s = value;
+	uint32_t cid;
+
 	switch (option) {
 	case 'c':
-		if (!good_cid(value))
+		if (!cli_scan_cid(&s, &cid) || *s)
 			return cli_fail(EXIT_USAGE,
 					"--cid %s: takes 1, 2 or 3 to "
 					"4294967294",
@@ -95,7 +67,7 @@ static int set_option(int option, const char *value)
 		setenv("VSOCKSHIM_CID", value, 1);
 		return 0;
 	case 'd':
-		return set_dir(value);
+		return cli_set_dir(value);
 	default:
 		return EXIT_USAGE; /* getopt has said why */
 	}

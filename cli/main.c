@@ -5,7 +5,6 @@
 #include "core/util.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,19 +16,8 @@ static const struct {
 	const char *summary;
 } commands[] = {
 	{ "run", cmd_run, cmd_run_help, "run a command with AF_VSOCK sockets" },
+	{ "wait", cmd_wait, cmd_wait_help, "wait until somebody listens" },
 };
-
-int cli_fail(int status, const char *format, ...)
-{
-	va_list ap;
-
-	fputs("vsockshim: ", stderr);
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return status;
-}
 
 /* Output that could not be written is an error, too. */
 static int flushed(void)

@@ -8,7 +8,7 @@ bats_require_minimum_version 1.5.0
 ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 BUILD=$(cd "$ROOT" && realpath "${BUILD:-build}")
 LIB=$BUILD/libvsockshim.so
-PROG=$BUILD/tests/prog
+PROG=${PROG:-$BUILD/tests/prog}
 # The interpreter itself: version managers put shell scripts in its place.
 PYTHON=/usr/bin/python3
 BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-60}
@@ -117,18 +117,9 @@ wait_for() {
 	done
 }
 
-# Asks no socket anything: a connection would be one too many for many servers.
-listening() {
-	local cid=${1%:*} port=${1#*:} dir=${2:-$VSOCKSHIM_DIR}
-
-	awk -v path="$dir/$cid/$port" '
-		$4 == "00010000" && $8 ~ "^" path "(@[0-9]+)?[.]vsock$" { n = 1 }
-		END { exit !n }' /proc/net/unix
-}
-
 # wait_listen CID:PORT [DIR]: until somebody listens there.
 wait_listen() {
-	wait_for listening "$@"
+	"$BUILD/vsockshim" wait "$1" ${2:+--dir "$2"}
 }
 
 # fails_without_preload COMMAND...: as on any kernel without vsock.
@@ -136,6 +127,16 @@ fails_without_preload() {
 	run guard "$@"
 	[ "$status" -ne 0 ]
 	[[ $output == *"Address family not supported by protocol"* ]]
+}
+
+# path_of LENGTH: an absolute path, here, that is so long.
+path_of() {
+	local path=$PWD
+
+	while ((${#path} < $1 - 250)); do
+		path+=/$(printf '%0200d' 0)
+	done
+	printf "%s/%0$(($1 - ${#path} - 1))d" "$path" 0
 }
 
 # Whether the two files, or standard input and the file, are equal.

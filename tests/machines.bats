@@ -180,6 +180,18 @@ ask() {
 	[ "$output" = "3 1234 sees 2 4294967295" ]
 }
 
+@test "a plain AF_UNIX server is a port of the machine whose directory it is in" {
+	mkdir -m 700 v/3
+	start guard socat UNIX-LISTEN:v/3/1234.vsock,fork EXEC:'echo plain'
+	wait_listen 3:1234
+	for cid in 2 3 4; do
+		run -0 shim CID=$cid socat -u VSOCK-CONNECT:3:1234 -
+		[ "$output" = plain ]
+	done
+	run -1 shim CID=3 socat VSOCK-LISTEN:1234 STDIO
+	[[ $output == *"Address already in use" ]]
+}
+
 @test "to a host an absent guest is no such device" {
 	run -1 ask 2 9
 	[[ $output == *"No such device" ]]
@@ -199,101 +211,6 @@ ask() {
 	local took=$((${EPOCHREALTIME/./} - start))
 	[[ $output == *"Connection reset by peer" ]]
 	((took < 1500000))
-}
-
-# no_vsock NAME=VALUE WHAT: socket() says what a kernel without vsock says, and
-# one line names the variable and the value, and has WHAT to say of it.
-no_vsock() {
-	local value=${1#*=}
-
-	py "$1" >got 2>err.log <<-END
-		import errno, socket
-		for _ in range(2):
-		    try:
-		        socket.socket(socket.AF_VSOCK)
-		    except OSError as e:
-		        print(errno.errorcode[e.errno])
-		print(socket.socket().family.name)
-	END
-	same got <(printf '%s\n' EAFNOSUPPORT EAFNOSUPPORT AF_INET)
-	[ "$(wc -l <err.log)" = 1 ]
-	grep -F -e "${1%%=*}" err.log | grep -F -e "${value:0:100}" | grep -E -e "$2"
-}
-
-@test "a bad VSOCKSHIM_CID is named in one line, and there is no vsock" {
-	for cid in 0 -1 4294967295 4294967296 3x x3 '' ' 3' 03 0x3 +3; do
-		no_vsock VSOCKSHIM_CID="$cid" 4294967294
-	done
-}
-
-@test "a VSOCKSHIM_DIR that is not absolute is named, and there is no vsock" {
-	no_vsock VSOCKSHIM_DIR=v absolute
-	no_vsock VSOCKSHIM_DIR=./v absolute
-	no_vsock VSOCKSHIM_DIR= absolute
-}
-
-@test "a VSOCKSHIM_DIR that others could write is named, and there is no vsock" {
-	mkdir world group
-	chmod 777 world
-	chmod 770 group
-	no_vsock VSOCKSHIM_DIR="$PWD/world" 'world-writable'
-	no_vsock VSOCKSHIM_DIR="$PWD/group" 'group'
-	rmdir world group # nothing was made in them
-}
-
-@test "a VSOCKSHIM_DIR of another user is named, and there is no vsock" {
-	requires_root
-	mkdir -m 700 theirs
-	chown nobody theirs
-	no_vsock VSOCKSHIM_DIR="$PWD/theirs" 'another user'
-}
-
-@test "a VSOCKSHIM_DIR that is no directory is named, and there is no vsock" {
-	touch file
-	no_vsock VSOCKSHIM_DIR="$PWD/file" 'not a directory'
-}
-
-@test "a VSOCKSHIM_DIR that cannot be made is named, and there is no vsock" {
-	no_vsock VSOCKSHIM_DIR=/proc/nowhere 'No such file or directory'
-}
-
-# The program of two tests: its directory is gone when it wants to bind.
-lose_directory() {
-	py 2>err.log <<-END
-		import errno, os, shutil, socket
-		s = socket.socket(socket.AF_VSOCK)
-		if $1: # what was standard error is now a file of the program's
-		    os.close(2)
-		    f = open('mine', 'w')
-		    assert f.fileno() == 2
-		shutil.rmtree('v')
-		os.symlink('nowhere', 'v')
-		for _ in range(3):
-		    try:
-		        s.bind((1, 1234))
-		    except OSError as e:
-		        print(errno.errorcode[e.errno])
-	END
-}
-
-@test "a directory that goes away is named in one line, and a bind runs out of memory" {
-	lose_directory False >got
-	same got <(printf '%s\n' ENOMEM ENOMEM ENOMEM)
-	[ "$(wc -l <err.log)" = 1 ]
-	grep "VSOCKSHIM_DIR.*$VSOCKSHIM_DIR" err.log
-}
-
-@test "what we have to say never lands in a file of the program's" {
-	lose_directory True >got
-	same got <(printf '%s\n' ENOMEM ENOMEM ENOMEM)
-	[ ! -s mine ]
-}
-
-@test "a bad setting is nothing to a program that uses no vsock" {
-	run -0 --separate-stderr shim CID=0 VSOCKSHIM_DIR=v \
-		"$PYTHON" -c 'import socket; print(socket.socket().family.name)'
-	[ "$output" = AF_INET ]
-	[ -z "$stderr" ]
 }
 
 @test "without VSOCKSHIM_DIR machines meet in XDG_RUNTIME_DIR" {
