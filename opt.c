@@ -429,17 +429,38 @@ bool opt_ioctl_differs(unsigned long request)
 	       request == SIOCATMARK || request == SIOCUNIXFILE;
 }
 
+/*
+ * Before it is connected a socket has no transport, unless a connect got as far
+ * as being refused. One that listens then has no queues. -errno, or 0.
+ */
+static int no_queues(int fd, const struct ident *id)
+{
+	struct sockaddr_un un;
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+
+	if (ident_connected(fd))
+		return 0;
+	if (!(id->tag & (TAG_PORT | TAG_FAILED | TAG_ERR)) &&
+	    ident_name(fd, &un).kind != NAME_AUTO)
+		return -EOPNOTSUPP;
+	sys->getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+	return listens ? -EINVAL : 0;
+}
+
 int opt_ioctl(int fd, unsigned long request, void *arg)
 {
 	struct ident id;
+	int r;
 
 	if (!ident(fd, &id))
 		return SOCK_FOREIGN;
 	if (id.tag & TAG_DEVICE || request == SIOCATMARK ||
 	    request == SIOCUNIXFILE)
 		return -ENOTTY;
-	if (!id.dgram && !ident_connected(fd)) /* no transport yet */
-		return -EOPNOTSUPP;
+	r = id.dgram ? 0 : no_queues(fd, &id);
+	if (r < 0)
+		return r;
 	if (request == FIONREAD)
 		return SOCK_FOREIGN;
 	/* SIOCOUTQ: all of it is with the peer. */

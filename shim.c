@@ -205,7 +205,8 @@ static int get_error(int fd, void *val, socklen_t *len)
 	return r;
 }
 
-/* An option of a level that AF_VSOCK has never heard of. */
+/* An option of a level that AF_VSOCK has never heard of, and AF_UNIX refused:
+ * @r, or -1 with another errno. */
 static int other_level(int fd, int level, int r)
 {
 	struct ident id;
@@ -220,6 +221,7 @@ static int other_level(int fd, int level, int r)
 EXPORT int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 {
 	int r = SOCK_FOREIGN;
+	socklen_t room;
 
 	if (opt_differs(level, name) && hint_suspect(fd)) {
 		if (level == SOL_SOCKET && name == SO_ERROR)
@@ -228,8 +230,13 @@ EXPORT int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 	}
 	if (r != SOCK_FOREIGN)
 		return ret_errno(r);
-	return other_level(fd, level,
-			   NEXT(getsockopt)(fd, level, name, val, len));
+	r = other_level(fd, level, NEXT(getsockopt)(fd, level, name, val, len));
+	if (r < 0 && errno == ENOPROTOOPT && level != SOL_SOCKET &&
+	    hinted(fd)) { /* the length is looked at first */
+		r = user_room(fd, len, &room);
+		return ret_errno(r < 0 ? r : -ENOPROTOOPT);
+	}
+	return r;
 }
 
 EXPORT int setsockopt(int fd, int level, int name, const void *val,

@@ -11,6 +11,7 @@
 #include "user.h"
 #include "zerocopy.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* --- receiving ----------------------------------------------------------- */
@@ -219,6 +220,8 @@ static ssize_t recvmsg_ours(int fd, struct msghdr *msg, int flags)
 		}
 		return r;
 	}
+	if (got.msg_name && (int)got.msg_namelen < 0)
+		return ret_errno(-EINVAL);
 	if (got.msg_name) {
 		got.msg_name = &from;
 		got.msg_namelen = sizeof(from);
@@ -289,8 +292,12 @@ static bool plain_messages(int fd, const struct mmsghdr *vec, unsigned int n,
 EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags,
 		    struct timespec *timeout)
 {
-	int saved = errno, r;
+	int saved = errno, r = 0;
 
+	if (gate_is_open(GATE_FAILED) && is_ours(fd))
+		r = -sock_error(fd);
+	if (r < 0)
+		return (int)ret_errno(r);
 	if (is_ours(fd) && n <= UIO_MAXIOV &&
 	    user_readable(fd, vec, n * sizeof(*vec)) &&
 	    (!timeout || user_readable(fd, timeout, sizeof(*timeout))) &&
@@ -439,6 +446,10 @@ static ssize_t sendmsg_ours(int fd, const struct msghdr *msg, int flags)
 
 	/* AF_VSOCK takes any ancillary data, and delivers none. */
 	if (msg->msg_controllen && ident_socket(fd, &id)) {
+		if (msg->msg_controllen > INT_MAX)
+			return ret_errno(-ENOBUFS);
+		if (!user_readable(fd, msg->msg_control, msg->msg_controllen))
+			return ret_errno(-EFAULT);
 		bare.msg_control = NULL;
 		bare.msg_controllen = 0;
 	}

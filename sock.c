@@ -660,6 +660,8 @@ int sock_recv_check(int fd, size_t len, int flags)
 	}
 	if (!ident_connected(fd))
 		return -ENOTCONN;
+	if ((id.tag & TAG_SHUT) == TAG_SHUT) /* and the peer has seen it */
+		return 1;
 	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
 	if (len == 0 || id.tag & TAG_SHUT_RD)
