@@ -15,7 +15,7 @@ INSTALL  ?= install
 # Explicit lists: a file more in the product is a decision.
 CORE_SRCS := core/addr.c core/name.c core/ports.c core/rdv.c core/route.c \
 	core/sys.c
-SHIM_SRCS := shim.c shim_data.c shim_dev.c shim_syscall.c sock.c dgram.c opt.c ready.c epmap.c pending.c dev.c conf.c ident.c \
+SHIM_SRCS := shim.c shim_data.c shim_dev.c shim_syscall.c shim_time64.c sock.c dgram.c opt.c ready.c epmap.c pending.c dev.c conf.c ident.c \
 	hint.c user.c vsock_table.c zerocopy.c pool.c next.c
 CLI_SRCS  := cli/main.c cli/cli.c cli/cmd_run.c cli/cmd_wait.c
 UNITS     := $(wildcard tests/unit/test_*.c)
@@ -122,6 +122,16 @@ check:
 	@$(MAKE) --no-print-directory test-bins
 	@BUILD=$(BUILD) tests/run
 
+# In a minimal Debian that is made for it, as root.
+unaffected:
+	$(DEPS) build fresh
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/novsock
+	@BUILD=$(BUILD) tests/unaffected
+
+fresh:
+	$(DEPS) fresh
+	@tests/fresh
+
 oracle:
 	$(DEPS) build oracle
 	@$(MAKE) --no-print-directory test-bins
@@ -154,7 +164,7 @@ compile_commands.json: Makefile
 	    '$(CC) $(subst ",\",$(filter-out -MMD -MP,$(FLAGS))) -c '"$$f"; \
 	  s=,; done; printf '\n]\n'; } >$@
 
-.PHONY: all test-bins demo check oracle bench lint install clean \
+.PHONY: all test-bins demo check unaffected fresh oracle bench lint install clean \
 	compile_commands.json
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -111,7 +111,18 @@
 	X(__recv_chk)                                                          \
 	X(__recvfrom_chk)                                                      \
 	X(__xstat)                                                             \
-	X(__xstat64)
+	X(__xstat64)                                                           \
+	NEXT_TIME64(X)
+
+#if __TIMESIZE == 32
+#define NEXT_TIME64(X)                                                         \
+	X(__fstat64_time64)                                                    \
+	X(__fstatat64_time64)                                                  \
+	X(__lstat64_time64)                                                    \
+	X(__stat64_time64)
+#else
+#define NEXT_TIME64(X)
+#endif
 
 enum next_id {
 #define X(name) NEXT_##name,

@@ -96,6 +96,7 @@ static int get_vsock(int fd, const struct ident *id, int name, void *val,
 		     socklen_t *len)
 {
 	struct vsock_rec rec;
+	struct timeval old;
 	const void *from;
 	socklen_t room, size = sizeof(uint64_t);
 	int r;
@@ -112,6 +113,11 @@ static int get_vsock(int fd, const struct ident *id, int name, void *val,
 		from = &rec.buffer_max;
 		break;
 	case SO_VM_SOCKETS_CONNECT_TIMEOUT_OLD:
+		old.tv_sec = (time_t)rec.connect_timeout.tv_sec;
+		old.tv_usec = (suseconds_t)rec.connect_timeout.tv_usec;
+		from = &old;
+		size = sizeof(old);
+		break;
 	case SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW:
 		from = &rec.connect_timeout;
 		size = sizeof(rec.connect_timeout);
@@ -137,11 +143,11 @@ static void clamp(struct vsock_rec *rec, uint64_t size)
 	rec->buffer_size = size;
 }
 
-static int set_timeout(struct vsock_rec *rec, struct timeval tv)
+static int set_timeout(struct vsock_rec *rec, struct vsock_timeout tv)
 {
 	/* What fits a kernel's jiffies at 1,000 Hz. */
 	if (tv.tv_sec < 0 || tv.tv_usec >= 1000000 ||
-	    tv.tv_sec >= LONG_MAX / 1000 - 1)
+	    tv.tv_sec >= INT64_MAX / 1000 - 1)
 		return -ERANGE;
 	if (tv.tv_usec < 0) /* its unsigned jiffies overflow to none */
 		tv.tv_usec = 0;
@@ -154,8 +160,9 @@ static int set_timeout(struct vsock_rec *rec, struct timeval tv)
 static int set_vsock(int fd, const struct ident *id, int name, const void *val,
 		     socklen_t len)
 {
+	struct vsock_timeout tv;
 	struct vsock_rec rec;
-	struct timeval tv;
+	struct timeval old;
 	uint64_t v = 0;
 	int r;
 
@@ -167,6 +174,13 @@ static int set_vsock(int fd, const struct ident *id, int name, const void *val,
 		r = take(fd, val, len, &v, sizeof(v));
 		break;
 	case SO_VM_SOCKETS_CONNECT_TIMEOUT_OLD:
+		r = take(fd, val, len, &old, sizeof(old));
+		if (r == 0) {
+			tv.tv_sec = old.tv_sec;
+			tv.tv_usec = old.tv_usec;
+			r = set_timeout(&rec, tv);
+		}
+		break;
 	case SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW:
 		r = take(fd, val, len, &tv, sizeof(tv));
 		if (r == 0)
@@ -224,7 +238,7 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 	const struct {
 		int pid, uid, gid;
 	} nobody = { 0, -1, -1 };
-	unsigned long unpaced = ~0ul;
+	uint64_t unpaced = UINT64_MAX;
 	struct sockaddr_vm vm;
 	struct vsock_rec rec;
 	struct ident id;

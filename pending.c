@@ -24,13 +24,13 @@ uint64_t pending_now(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-uint64_t pending_end(const struct timeval *timeout)
+uint64_t pending_end(const struct vsock_timeout *timeout)
 {
 	return pending_now() + (uint64_t)timeout->tv_sec * 1000000000u +
 	       (uint64_t)timeout->tv_usec * 1000;
 }
 
-bool pending_add(int fd, const struct timeval *timeout)
+bool pending_add(int fd, const struct vsock_timeout *timeout)
 {
 	uint64_t key = ident_key(fd);
 	sigset_t old;

@@ -8,18 +8,19 @@
 #define PENDING_H
 
 #include "ident.h"
+#include "vsock_table.h"
 
 /* CLOCK_MONOTONIC in ns. */
 uint64_t pending_now(void);
 
 /* When a @timeout that begins now is over. */
-uint64_t pending_end(const struct timeval *timeout);
+uint64_t pending_end(const struct vsock_timeout *timeout);
 
 /*
  * @fd's connect times out in @timeout. False if too many are pending already:
  * then it has timed out.
  */
-bool pending_add(int fd, const struct timeval *timeout);
+bool pending_add(int fd, const struct vsock_timeout *timeout);
 
 /* Does it still wait? A socket of TAG_PENDING that is unknown here does not. */
 bool pending_waits(int fd);

@@ -495,8 +495,8 @@ EXPORT int select(int nfds, fd_set *in, fd_set *out, fd_set *ex,
 	if (!keep_asked(nfds, &a))
 		return NEXT(select)(nfds, in, out, ex, tv);
 	if (tv) {
-		ts.tv_sec = tv->tv_sec;
-		ts.tv_nsec = tv->tv_usec * 1000;
+		ts.tv_sec = tv->tv_sec + tv->tv_usec / 1000000;
+		ts.tv_nsec = tv->tv_usec % 1000000 * 1000;
 	}
 	end = ready_end_ts(tv ? &ts : NULL);
 	if (!ready_now_select(nfds, in, out))
@@ -593,6 +593,13 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int max,
 
 ALIAS(__poll, poll);
 ALIAS(__select, select);
+
+#if __TIMESIZE == 32 /* where times have 64 bits: see shim_time64.c */
+ALIAS(__fcntl_time64, fcntl64);
+ALIAS(__getsockopt64, getsockopt) __THROW;
+ALIAS(__ioctl_time64, ioctl) __THROW;
+ALIAS(__setsockopt64, setsockopt) __THROW;
+#endif
 
 /* --- what a fortified program calls instead ------------------------------ */
 

@@ -631,3 +631,9 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room,
 ALIAS(__read, read);
 ALIAS(__write, write);
 ALIAS(__send, send);
+
+#if __TIMESIZE == 32 /* where times have 64 bits: see shim_time64.c */
+ALIAS(__recvmsg64, recvmsg);
+ALIAS(__sendmmsg64, sendmmsg);
+ALIAS(__sendmsg64, sendmsg);
+#endif

@@ -323,6 +323,29 @@ EXPORT int statx(int fd, const char *path, int flags, unsigned int mask,
 	return r;
 }
 
+#if __TIMESIZE == 32
+/* What 32-bit programs call whose times have 64 bits: the part that we need. */
+struct stat_time64 {
+	uint64_t st_dev, st_ino;
+	uint32_t st_mode, st_nlink, st_uid, st_gid;
+	uint64_t st_rdev;
+	int64_t st_size;
+	int32_t st_blksize;
+	int64_t st_blocks;
+};
+
+int __stat64_time64(const char *path, struct stat_time64 *st);
+int __lstat64_time64(const char *path, struct stat_time64 *st);
+int __fstat64_time64(int fd, struct stat_time64 *st);
+int __fstatat64_time64(int fd, const char *path, struct stat_time64 *st,
+		       int flags);
+
+STAT_PATH(__stat64_time64, stat_time64)
+STAT_PATH(__lstat64_time64, stat_time64)
+STAT_FD(__fstat64_time64, stat_time64)
+STAT_AT(__fstatat64_time64, stat_time64)
+#endif
+
 EXPORT int isfdtype(int fd, int type)
 {
 	return hinted(fd) && dev_is_open(fd) ? type == S_IFCHR

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * syscall(2) by number: of the system calls that a program makes through libc,
- * those that make, name or use sockets become ours. What it makes by itself
- * nothing in a process reaches.
+ * those that make, name or use a vsock socket become ours; all others go on to
+ * libc as they are, as it may be another library's function that makes them.
+ * What a program makes by itself nothing in a process reaches.
  */
 #include "shim.h"
 
 #include "core/util.h"
+#include "dev.h"
 #include "next.h"
 
 #include <stdarg.h>
@@ -14,26 +16,48 @@
 
 #include <linux/seccomp.h>
 
-EXPORT long syscall(long nr, ...)
-{
-	long a[6], r;
-	va_list ap;
-
-	va_start(ap, nr);
-	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
-
 #define FD     ((int)a[0])
 #define I(n)   ((int)a[n])
 #define P(n)   ((void *)a[n])
 #define N(n)   ((size_t)a[n])
 #define LEN(n) ((socklen_t)a[n])
+
+/* Its first argument is a descriptor, and below it is a case of its own. */
+static bool on_socket(long nr)
+{
 	switch (nr) {
-	case SYS_socket:
-		return socket(I(0), I(1), I(2));
-	case SYS_socketpair:
-		return socketpair(I(0), I(1), I(2), P(3));
+	case SYS_bind:
+	case SYS_listen:
+	case SYS_connect:
+#ifdef SYS_accept
+	case SYS_accept:
+#endif
+	case SYS_accept4:
+	case SYS_getsockname:
+	case SYS_getpeername:
+	case SYS_getsockopt:
+	case SYS_setsockopt:
+	case SYS_shutdown:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+#if __SIZEOF_LONG__ == 8 /* else its timeout is not libc's */
+	case SYS_recvmmsg:
+#endif
+	case SYS_ioctl:
+	case SYS_read:
+	case SYS_write:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static long ours(long nr, const long *a)
+{
+	switch (nr) {
 	case SYS_bind:
 		return bind(FD, P(1), LEN(2));
 	case SYS_listen:
@@ -66,39 +90,55 @@ EXPORT long syscall(long nr, ...)
 		return recvfrom(FD, P(1), N(2), I(3), P(4), P(5));
 	case SYS_recvmsg:
 		return recvmsg(FD, P(1), I(2));
-#if __SIZEOF_LONG__ == 8 /* else its timeout is not libc's */
+#if __SIZEOF_LONG__ == 8
 	case SYS_recvmmsg:
 		return recvmmsg(FD, P(1), (unsigned int)a[2], I(3), P(4));
 #endif
 	case SYS_ioctl:
 		return ioctl(FD, (unsigned long)a[1], P(2));
-#ifdef SYS_open
-	case SYS_open:
-		return open(P(0), I(1), (mode_t)a[2]);
-#endif
-	case SYS_openat:
-		return openat(FD, P(1), I(2), (mode_t)a[3]);
 	case SYS_read:
 		return read(FD, P(1), N(2));
-	case SYS_write:
+	default: /* SYS_write */
 		return write(FD, P(1), N(2));
-#ifdef SYS_poll
-	case SYS_poll:
-		return poll(P(0), (nfds_t)a[1], I(2));
+	}
+}
+
+EXPORT long syscall(long nr, ...)
+{
+	long a[6], r;
+	va_list ap;
+
+	va_start(ap, nr);
+	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+
+	switch (nr) {
+	case SYS_socket:
+		if (I(0) == AF_VSOCK)
+			return socket(I(0), I(1), I(2));
+		break;
+	case SYS_socketpair:
+		if (I(0) == AF_VSOCK)
+			return socketpair(I(0), I(1), I(2), P(3));
+		break;
+#ifdef SYS_open
+	case SYS_open:
+		if (dev_is_path(P(0)))
+			return open(P(0), I(1), (mode_t)a[2]);
+		break;
 #endif
-	case SYS_epoll_ctl:
-		return epoll_ctl(FD, I(1), I(2), P(3));
-#ifdef SYS_epoll_wait
-	case SYS_epoll_wait:
-		return epoll_wait(FD, P(1), I(2), I(3));
-#endif
-	case SYS_epoll_pwait:
-		return epoll_pwait(FD, P(1), I(2), I(3), P(4));
+	case SYS_openat:
+		if (dev_is_path(P(1)))
+			return openat(FD, P(1), I(2), (mode_t)a[3]);
+		break;
 	case SYS_seccomp:
 		r = NEXT(syscall)(nr, a[0], a[1], a[2]);
 		return a[0] <= SECCOMP_SET_MODE_FILTER && r >= 0 ? sandboxed(r)
 								 : r;
 	default:
-		return NEXT(syscall)(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+		if (on_socket(nr) && is_ours(FD))
+			return ours(nr, a);
 	}
+	return NEXT(syscall)(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -232,7 +232,7 @@ int sock_keep_record(int fd, struct vsock_rec *rec)
 }
 
 /* Sits out a connect that nobody answers: -ETIMEDOUT, or -EINTR. */
-static int wait_in_vain(const struct timeval *timeout)
+static int wait_in_vain(const struct vsock_timeout *timeout)
 {
 	uint64_t now, end = pending_end(timeout);
 	struct timespec ts;

@@ -19,12 +19,17 @@
 #define VSOCK_BUFFER_MIN      128
 #define VSOCK_CONNECT_TIMEOUT 2 /* seconds */
 
+/* As 64-bit machines have it, and SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW all. */
+struct vsock_timeout {
+	int64_t tv_sec, tv_usec;
+};
+
 struct vsock_rec {
 	uint64_t key;
 	uint64_t buffer_size; /* SO_VM_SOCKETS_BUFFER_*: bytes */
 	uint64_t buffer_min;
 	uint64_t buffer_max;
-	struct timeval connect_timeout;
+	struct vsock_timeout connect_timeout;
 	int sndbuf; /* SO_SNDBUF as the program set it; 0: default */
 	int stamp;  /* which of SO_TIMESTAMP and its kin was set last */
 	int stamp_value;

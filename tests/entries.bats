@@ -22,14 +22,14 @@ says() {
 		fstat64(fd, &st) 20666 10
 		fstatat64(at, DEVICE, &st, AT_SYMLINK_NOFOLLOW) 20666 10
 		fstatat64(fd, "", &st, AT_EMPTY_PATH) 20666 10
-		__xstat(VERSION_1, DEVICE, &st) 20666 10
-		__lxstat(VERSION_1, DEVICE, &st) 20666 10
-		__fxstat(VERSION_1, fd, &st) 20666 10
-		__fxstatat(VERSION_1, at, DEVICE, &st, 0) 20666 10
-		__xstat64(VERSION_1, DEVICE, &st) 20666 10
-		__lxstat64(VERSION_1, DEVICE, &st) 20666 10
-		__fxstat64(VERSION_1, fd, &st) 20666 10
-		__fxstatat64(VERSION_1, at, DEVICE, &st, 0) 20666 10
+		__xstat(STAT_VER, DEVICE, &st) 20666 10
+		__lxstat(STAT_VER, DEVICE, &st) 20666 10
+		__fxstat(STAT_VER, fd, &st) 20666 10
+		__fxstatat(STAT_VER, at, DEVICE, &st, 0) 20666 10
+		__xstat64(STAT_VER, DEVICE, &st) 20666 10
+		__lxstat64(STAT_VER, DEVICE, &st) 20666 10
+		__fxstat64(STAT_VER, fd, &st) 20666 10
+		__fxstatat64(STAT_VER, at, DEVICE, &st, 0) 20666 10
 		statx 20666 10
 		statx fd 20666 10
 		stat(bad, &st) EFAULT

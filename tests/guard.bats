@@ -46,11 +46,11 @@ load helpers
 
 @test "guard: a 64-bit program finds no way out through 32-bit system calls" {
 	[ "$(uname -m)" = x86_64 ] || skip "this machine has one ABI"
-	# push rbx; xor ebx, ebx; mov eax, 102 (socketcall); int 0x80; pop rbx; ret
+	# push rbx; mov ebx, SYS_SOCKET; mov eax, 102 (socketcall); int 0x80; pop rbx; ret
 	run guard "$PYTHON" - <<-END
 		import ctypes, errno, mmap
 		page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-		page.write(bytes.fromhex('53 31db b866000000 cd80 5b c3'))
+		page.write(bytes.fromhex('53 bb01000000 b866000000 cd80 5b c3'))
 		code = ctypes.addressof(ctypes.c_char.from_buffer(page))
 		print(errno.errorcode[-ctypes.CFUNCTYPE(ctypes.c_int)(code)()])
 	END

@@ -25,7 +25,14 @@ int __lxstat64(int version, const char *path, struct stat64 *st);
 int __fxstat64(int version, int fd, struct stat64 *st);
 int __fxstatat64(int version, int fd, const char *path, struct stat64 *st,
 		 int flags);
-#define VERSION_1 1
+/* _STAT_VER, which headers have no more. */
+#if defined(__x86_64__)
+#define STAT_VER 1
+#elif defined(__i386__)
+#define STAT_VER 3
+#else
+#define STAT_VER 0
+#endif
 
 static void say_stat(const char *what, int r, mode_t mode, dev_t rdev)
 {
@@ -59,14 +66,14 @@ static void stats(void)
 	STAT(stat64, fstat64(fd, &st));
 	STAT(stat64, fstatat64(at, DEVICE, &st, AT_SYMLINK_NOFOLLOW));
 	STAT(stat64, fstatat64(fd, "", &st, AT_EMPTY_PATH));
-	STAT(stat, __xstat(VERSION_1, DEVICE, &st));
-	STAT(stat, __lxstat(VERSION_1, DEVICE, &st));
-	STAT(stat, __fxstat(VERSION_1, fd, &st));
-	STAT(stat, __fxstatat(VERSION_1, at, DEVICE, &st, 0));
-	STAT(stat64, __xstat64(VERSION_1, DEVICE, &st));
-	STAT(stat64, __lxstat64(VERSION_1, DEVICE, &st));
-	STAT(stat64, __fxstat64(VERSION_1, fd, &st));
-	STAT(stat64, __fxstatat64(VERSION_1, at, DEVICE, &st, 0));
+	STAT(stat, __xstat(STAT_VER, DEVICE, &st));
+	STAT(stat, __lxstat(STAT_VER, DEVICE, &st));
+	STAT(stat, __fxstat(STAT_VER, fd, &st));
+	STAT(stat, __fxstatat(STAT_VER, at, DEVICE, &st, 0));
+	STAT(stat64, __xstat64(STAT_VER, DEVICE, &st));
+	STAT(stat64, __lxstat64(STAT_VER, DEVICE, &st));
+	STAT(stat64, __fxstat64(STAT_VER, fd, &st));
+	STAT(stat64, __fxstatat64(STAT_VER, at, DEVICE, &st, 0));
 	r = statx(at, DEVICE, 0, STATX_BASIC_STATS, &sx);
 	say_stat("statx", r, sx.stx_mode, makedev(sx.stx_rdev_major, 0));
 	r = statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &sx);

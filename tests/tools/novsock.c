@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/net.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
@@ -38,22 +39,26 @@
 #define NONE 0xffffffff /* no such call in this ABI */
 
 /*
- * The thirteen instructions for one ABI; the jumps count them. socketcall keeps
- * its arguments in memory, where no filter can look: refused whole. So are the
- * numbers from `foreign` on, which belong to another ABI of the same arch.
+ * The sixteen instructions for one ABI; the jumps count them. socketcall keeps
+ * its arguments in memory, where no filter can look: it may make no socket at
+ * all (see direct.c). Refused are also the numbers from `foreign` on, which
+ * belong to another ABI of the same arch.
  */
 #define ABI(audit_arch, socket, socketpair, socketcall, foreign)               \
 	LOAD(arch),                                                            \
-	IF_EQ(audit_arch, 0, 11), /* else the next ABI */                      \
+	IF_EQ(audit_arch, 0, 14), /* else the next ABI */                      \
 	LOAD(nr),                                                              \
-	IF_GE(foreign, 8, 0),                                                  \
-	IF_EQ(425, 7, 0), /* io_uring_setup, the same everywhere */            \
-	IF_EQ(socketcall, 6, 0),                                               \
+	IF_GE(foreign, 11, 0),                                                 \
+	IF_EQ(425, 10, 0), /* io_uring_setup, the same everywhere */           \
+	IF_EQ(socketcall, 5, 0),                                               \
 	IF_EQ(socket, 1, 0),                                                   \
-	IF_EQ(socketpair, 0, 3),                                               \
+	IF_EQ(socketpair, 0, 6),                                               \
 	LOAD(args[0]),                                                         \
-	IF_EQ(AF_VSOCK, 0, 1),                                                 \
+	IF_EQ(AF_VSOCK, 0, 4),                                                 \
 	REFUSE(EAFNOSUPPORT),                                                  \
+	LOAD(args[0]), /* of socketcall */                                     \
+	IF_EQ(SYS_SOCKET, 2, 0),                                               \
+	IF_EQ(SYS_SOCKETPAIR, 1, 0),                                           \
 	ALLOW,                                                                 \
 	REFUSE(ENOSYS)
 /* clang-format on */
