@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "core/addr.h"
+#include "core/rdv.h"
 #include "core/util.h"
 
 #include <errno.h>
@@ -29,6 +30,17 @@ bool cli_scan_cid(const char **s, uint32_t *ret)
 {
 	return addr_scan_u32(s, *s + strlen(*s), ret) &&
 	       *ret != VMADDR_CID_HYPERVISOR && *ret != VMADDR_CID_ANY;
+}
+
+const char *cli_dir(char *buf, size_t size)
+{
+	const char *dir = getenv("VSOCKSHIM_DIR");
+
+	if (dir)
+		return dir;
+	return rdv_default_dir(buf, size, getenv("XDG_RUNTIME_DIR"), geteuid())
+		       ? buf
+		       : NULL;
 }
 
 int cli_set_dir(const char *dir)

@@ -24,6 +24,12 @@ bool cli_scan_cid(const char **s, uint32_t *ret);
  */
 int cli_set_dir(const char *dir);
 
+/*
+ * The rendezvous directory that the environment names, or the default one,
+ * which is put into @buf. NULL if it does not fit.
+ */
+const char *cli_dir(char *buf, size_t size);
+
 /* Each subcommand gets its own argc and argv, argv[0] being its name. */
 int cmd_run(int argc, char **argv);
 extern const char cmd_run_help[];

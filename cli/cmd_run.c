@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 
+#include "core/rdv.h"
 #include "core/util.h"
 
 #include <errno.h>
@@ -91,6 +92,22 @@ static void set_preload(const char *library)
 	free(both);
 }
 
+/*
+ * From now on there is the machine, as a VM is there once it was started: who
+ * connects finds a closed port. Of what is wrong with it the library complains,
+ * if the command uses AF_VSOCK.
+ */
+static void start_machine(void)
+{
+	const char *cid = getenv("VSOCKSHIM_CID"), *why;
+	struct machine m = { .sys = &sys_kernel, .cid = VMADDR_CID_HOST };
+	char dir[PATH_MAX];
+
+	m.dir = cli_dir(dir, sizeof(dir));
+	if (m.dir && (!cid || (cli_scan_cid(&cid, &m.cid) && !*cid)))
+		(void)rdv_open(&m, &why);
+}
+
 int cmd_run(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -120,6 +137,7 @@ int cmd_run(int argc, char **argv)
 				"space or a colon",
 				library);
 	set_preload(library);
+	start_machine();
 	execvp(argv[optind], argv + optind);
 	r = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUN;
 	return cli_fail(r, "%s: %s", argv[optind], strerror(errno));

@@ -147,11 +147,7 @@ int cmd_wait(int argc, char **argv)
 				"%s: takes CID:PORT, a machine's CID (1 to "
 				"4294967294) and a port (0 to 4294967294)",
 				argv[optind]);
-	t.machine.dir = getenv("VSOCKSHIM_DIR");
-	if (!t.machine.dir &&
-	    rdv_default_dir(dir, sizeof(dir), getenv("XDG_RUNTIME_DIR"),
-			    geteuid()))
-		t.machine.dir = dir;
+	t.machine.dir = cli_dir(dir, sizeof(dir));
 	if (!t.machine.dir || *t.machine.dir != '/')
 		return cli_fail(EXIT_USAGE,
 				"VSOCKSHIM_DIR=%s: is not an absolute path",

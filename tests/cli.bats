@@ -45,6 +45,19 @@ usage_error() {
 	[ "$output" = here ]
 }
 
+@test "run starts the machine: its ports are closed, it is not absent" {
+	try() {
+		py CID=2 <<-END
+			import errno, socket
+			try: socket.socket(socket.AF_VSOCK).connect((3, 1234))
+			except OSError as e: print(errno.errorcode[e.errno])
+		END
+	}
+	[ "$(try)" = ENODEV ]
+	vsockshim run --cid 3 true
+	[ "$(try)" = ECONNRESET ]
+}
+
 @test "run sets absolute paths, whatever it was given" {
 	requires socat
 	mkdir -m 700 other
