@@ -314,6 +314,8 @@ static void calls_on_connections(void)
 	ROW("send", "a SEQPACKET message above the window", send_large());
 	ROW("send", "MSG_OOB", send(connected(0), "x", 1, MSG_OOB));
 	ROW("recv", "MSG_OOB", recv(connected(0), buf, 1, MSG_OOB));
+	ROW("sendto", "SOCK_DGRAM, nobody holds the port",
+	    send_to(socket(AF_VSOCK, SOCK_DGRAM, 0)));
 	ROW("sendto", "an address, connected", send_to(connected(0)));
 	ROW("sendto", "an address, not connected", send_to(vsock_socket(0)));
 	ROW("getsockopt", "unknown option", other_option(false));
