@@ -12,13 +12,46 @@
 #define MAGIC	    UINT64_C(0x5653)
 #define MAGIC_DGRAM UINT64_C(0x5644)
 
+/*
+ * A kernel that has no SO_MAX_PACING_RATE (gVisor) keeps a smaller tag, in
+ * SO_LINGER, which AF_UNIX does not act on: magic and bits, but no port.
+ */
+static bool small_tags;
+
+bool ident_small(void)
+{
+	return __atomic_load_n(&small_tags, __ATOMIC_RELAXED);
+}
+
+static bool linger_read(int fd, uint64_t *ret)
+{
+	struct linger l;
+	socklen_t len = sizeof(l);
+
+	if (sys_kernel.getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &len) < 0)
+		return false;
+	*ret = l.l_onoff ? (uint64_t)(uint32_t)l.l_linger << 32 : 0;
+	return true;
+}
+
+static int linger_write(int fd, uint64_t v)
+{
+	struct linger l = { .l_onoff = 1, .l_linger = (int)(v >> 32) };
+
+	return sys_kernel.setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+}
+
 static bool tag_read(int fd, uint64_t *ret)
 {
 	socklen_t len = sizeof(*ret);
+	int r = sys_kernel.getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, ret,
+				      &len);
 
-	return sys_kernel.getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, ret,
-				     &len) == 0 &&
-	       len == sizeof(*ret);
+	if (r == -ENOPROTOOPT && linger_read(fd, ret)) {
+		__atomic_store_n(&small_tags, true, __ATOMIC_RELAXED);
+		return true;
+	}
+	return r == 0 && len == sizeof(*ret);
 }
 
 /* Asked, and none of ours: in a process without any, asked once. */
@@ -63,6 +96,7 @@ static void inherited(int fd, const struct ident *id)
 	if (id->tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR))
 		gate_open(GATE_ODD | GATE_FAILED);
 	hint_set(fd, HINT_OURS | HINT_MUTED | hint_type(ident_type(fd)) |
+			     (id->tag & TAG_ACCEPTED ? HINT_ACCEPTED : 0) |
 			     first_look(fd, id));
 }
 
@@ -81,6 +115,7 @@ bool ident(int fd, struct ident *ret)
 	*ret = (struct ident){ 0 };
 	if (gate_is_open(GATE_SANDBOX) && known(hint_get(fd))) {
 		ret->dgram = hint_get(fd) & HINT_DGRAM;
+		ret->tag = hint_get(fd) & HINT_ACCEPTED ? TAG_ACCEPTED : 0;
 		return hint_get(fd) & HINT_OURS;
 	}
 	if (!tag_read(fd, &v))
@@ -109,8 +144,18 @@ static int tag_write(int fd, const struct ident *id)
 	uint64_t v = (id->dgram ? MAGIC_DGRAM : MAGIC) << 48 |
 		     (uint64_t)id->tag << 32 | id->port;
 
-	return sys_kernel.setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &v,
-				     sizeof(v));
+	int r = sys_kernel.setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &v,
+				      sizeof(v));
+
+	if (r != -ENOPROTOOPT)
+		return r;
+	if (id->dgram && id->tag & TAG_PORT)
+		return -EOPNOTSUPP;
+	v &= ~((uint64_t)TAG_PORT << 32);
+	r = linger_write(fd, v);
+	if (r == 0)
+		__atomic_store_n(&small_tags, true, __ATOMIC_RELAXED);
+	return r;
 }
 
 int ident_write(int fd, bool dgram, unsigned int tag)

@@ -52,6 +52,9 @@ bool ident(int fd, struct ident *ret);
 /* Is it a socket of ours, not the device? */
 bool ident_socket(int fd, struct ident *ret);
 
+/* Are tags in SO_LINGER? Then that option is not the program's. */
+bool ident_small(void);
+
 /* SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM: as the kernel says. */
 int ident_type(int fd);
 

@@ -70,6 +70,7 @@ bool opt_differs(int level, int name)
 	case SO_TIMESTAMPING_NEW:
 	case SO_ATTACH_FILTER:
 	case SO_ATTACH_BPF:
+	case SO_LINGER:
 		return true;
 	default:
 		return false;
@@ -287,6 +288,12 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 	case SO_PASSPIDFD:
 	case SO_PASSRIGHTS:
 		return -EOPNOTSUPP;
+	case SO_LINGER:
+		if (!ident_small())
+			return SOCK_FOREIGN;
+		sock_record(fd, &id, &rec);
+		return user_put_option(fd, val, len, rec.linger,
+				       sizeof(rec.linger));
 	case SO_INCOMING_CPU: /* dgram.c's, there */
 		return id.dgram ? put_int(fd, val, len, -1) : SOCK_FOREIGN;
 	case SO_TIMESTAMP_OLD:
@@ -366,6 +373,22 @@ static int set_rcvlowat(int fd, const struct ident *id, const void *val,
 	return SOCK_FOREIGN;
 }
 
+/* Where it has the tag. It does nothing on a vsock socket but to read back. */
+static int set_linger(int fd, const struct ident *id, const void *val,
+		      socklen_t len)
+{
+	struct vsock_rec rec;
+	int v[2], r = take(fd, val, len, v, sizeof(v));
+
+	if (r < 0)
+		return r;
+	sock_record(fd, id, &rec);
+	rec.linger[0] = v[0] != 0;
+	if (v[0])
+		rec.linger[1] = v[1];
+	return sock_keep_record(fd, &rec);
+}
+
 static int set_zerocopy(int fd, const struct ident *id, const void *val,
 			socklen_t len)
 {
@@ -419,6 +442,9 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 		return -EOPNOTSUPP;
 	case SO_INQ:
 		return -ENOPROTOOPT;
+	case SO_LINGER:
+		return ident_small() ? set_linger(fd, &id, val, len)
+				     : SOCK_FOREIGN;
 	case SO_INCOMING_CPU: /* dgram.c's, there; it would steer nothing */
 		return id.dgram ? take(fd, val, len, &r, sizeof(r))
 				: SOCK_FOREIGN;

@@ -390,6 +390,7 @@ int sock_connect(int fd, const void *addr, socklen_t len)
 		return r;
 	if (id.dgram)
 		return dgram_connect(fd, &id, &d.to, len);
+	d.named = ident_small(); /* the tag has no room for the port */
 	d.nonblock = sys->fcntl(fd, F_GETFL, 0) & O_NONBLOCK;
 	if (id.tag)
 		r = connect_state(fd, &id, &d);
@@ -517,8 +518,8 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 	accepted_ends(tag, &own, &peer, &local, ret);
 	sock_window(fd, rec.buffer_size);
 	gate_open(GATE_USED);
-	hint_set(fd,
-		 HINT_OURS | (hints & HINT_OURS ? hints & HINT_SEQ
+	hint_set(fd, HINT_OURS | HINT_ACCEPTED |
+			     (hints & HINT_OURS ? hints & HINT_SEQ
 						: hint_type(ident_type(fd))));
 	return true;
 }

@@ -33,6 +33,7 @@ struct vsock_rec {
 	int sndbuf; /* SO_SNDBUF as the program set it; 0: default */
 	int stamp;  /* which of SO_TIMESTAMP and its kin was set last */
 	int stamp_value;
+	int linger[2];	  /* SO_LINGER, where that is the tag's: ident.h */
 	bool zerocopy;	  /* SO_ZEROCOPY */
 	bool has_peer;	  /* peer[] differs from what the names tell */
 	uint8_t peer[16]; /* the address that connect(2) was given */

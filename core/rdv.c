@@ -622,8 +622,8 @@ static int look(const struct machine *m, const struct place *p, uint32_t cid,
 }
 
 /* No listener: what does the kernel say, and is the client bound by then? */
-static int refuse(struct machine *m, const struct place *p, uint32_t cid,
-		  struct rdv_dial *d, enum route route)
+static int refuse(struct machine *m, const struct place *p, int fd,
+		  uint32_t cid, struct rdv_dial *d, enum route route)
 {
 	char dir[DIR_SIZE];
 	struct stat st;
@@ -634,7 +634,7 @@ static int refuse(struct machine *m, const struct place *p, uint32_t cid,
 		route = route_absent(m->cid, cid);
 	if (route == ROUTE_NODEV)
 		return -ENODEV;
-	r = reserve(m, p, d);
+	r = d->named ? introduce(m, p, fd, d, route) : reserve(m, p, d);
 	if (r < 0)
 		return r;
 	return route == ROUTE_SILENT ? -ETIMEDOUT : -ECONNRESET;
@@ -648,7 +648,7 @@ static int dial(struct machine *m, const struct place *p, int fd,
 	int r;
 
 	if (route == ROUTE_SILENT)
-		return refuse(m, p, cid, d, route);
+		return refuse(m, p, fd, cid, d, route);
 	/* Answers come to the CID that the transport sends from. */
 	if (d->self.kind == NAME_PATH && d->self.bound != VMADDR_CID_ANY &&
 	    d->self.bound != route_source(m->cid, route))
@@ -656,7 +656,7 @@ static int dial(struct machine *m, const struct place *p, int fd,
 	if (__atomic_load_n(&m->seen, __ATOMIC_RELAXED) != key) {
 		r = look(m, p, cid, d);
 		if (r == -ENOENT)
-			return refuse(m, p, cid, d, route);
+			return refuse(m, p, fd, cid, d, route);
 		if (r < 0)
 			return connect_errno(m, r);
 	}

@@ -62,6 +62,7 @@ struct rdv_dial {
 	uint32_t port;		 /* in and out: the port that an unnamed socket
 				  * is bound to; VMADDR_PORT_ANY: none */
 	bool nonblock;		 /* a full backlog refuses at once */
+	bool named;		 /* is to have a name even if it is refused */
 	struct timeval sndtimeo; /* the socket's own SO_SNDTIMEO */
 };
 
