@@ -69,7 +69,8 @@ $(BUILD)/%.o: %.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # --- tests ---------------------------------------------------------------
-# Programs under test and the guard are plain: no sanitizer, nothing of ours.
+# Programs under test and the guard are plain: no sanitizer, nothing of ours. The
+# guard is static: no preload, as of /etc/ld.so.preload, has a part in it.
 PLAIN_CFLAGS = $(FLAGS) $(CPPFLAGS) $(CFLAGS)
 # On 32-bit x86, what libc's socketcall(2) would hide from the guard.
 DIRECT := $(if $(filter -m32,$(CC) $(CFLAGS)),$(abspath $(BUILD))/tests/direct.so)
@@ -93,7 +94,7 @@ $(abspath $(BUILD))/tests/direct.so: tests/tools/direct.c
 $(BUILD)/tests/novsock: tests/tools/novsock.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(PLAIN_CFLAGS) -o $@ $<
+	$(Q)$(CC) $(PLAIN_CFLAGS) -static -o $@ $<
 $(BUILD)/tests/libempty.so: tests/tools/empty.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

@@ -4,17 +4,18 @@
 
 load helpers
 
-# fake COMMAND...: a place where these are all the commands there are, and an
-# apt-get that only says what it was told.
+# fake UID COMMAND...: a place where these are all the commands there are, an id that
+# tells this user id and an apt-get that only says what it was told.
 fake() {
 	local cmd
 
 	mkdir bin
-	for cmd; do
+	for cmd in "${@:2}"; do
 		ln -s "$(command -v "$cmd")" "bin/$cmd"
 	done
+	printf '#!/bin/sh\necho %s\n' "$1" >bin/id
 	printf '#!/bin/sh\necho "apt-get $*"\n' >bin/apt-get
-	chmod +x bin/apt-get
+	chmod +x bin/id bin/apt-get
 }
 
 deps() {
@@ -22,14 +23,13 @@ deps() {
 }
 
 @test "what is there is not installed, and not spoken of" {
-	fake id sort gcc make socat
+	fake 0 sort gcc make socat
 	run -0 deps demo
 	[ "$output" = "" ]
 }
 
 @test "what is missing is installed by root, and named" {
-	requires_root
-	fake id sort gcc make
+	fake 0 sort gcc make
 	run -0 deps demo
 	[ "${lines[0]}" = "Missing: socat. Installing with apt-get." ]
 	[ "${lines[1]}" = "apt-get update -q" ]
@@ -37,24 +37,21 @@ deps() {
 }
 
 @test "without rights the exact line is printed" {
-	fake sort gcc make
-	printf '#!/bin/sh\necho 1000\n' >bin/id
-	chmod +x bin/id
+	fake 1000 sort gcc make
 	run -1 deps demo
 	[ "${lines[0]}" = "Missing: socat. As root on Debian:" ]
 	[ "${lines[1]}" = "    apt-get install -y --no-install-recommends socat" ]
 }
 
 @test "without apt the exact line is printed" {
-	fake id sort gcc make
+	fake 0 sort gcc make
 	rm bin/apt-get
 	run -1 deps demo
 	[ "${lines[1]}" = "    apt-get install -y --no-install-recommends socat" ]
 }
 
 @test "an install that fails is an error" {
-	requires_root
-	fake id sort gcc make false
+	fake 0 sort gcc make false
 	ln -sf false bin/apt-get
 	run -1 deps demo
 }

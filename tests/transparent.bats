@@ -152,3 +152,35 @@ costs_nothing() {
 	shim "$PYTHON" "$ROOT/tests/prog/other_sockets.py" vsock >with
 	same without with
 }
+
+# clone WAY: clones the repository origin, by git's own protocol over TCP, with both
+# ends under guard or shim. In WAY.said is what they said and what came.
+clone() {
+	start "$1" socat -d -d TCP-LISTEN:0,bind=127.0.0.1 \
+		EXEC:"git daemon --inetd --verbose --log-destination=stderr --export-all --base-path=$PWD" \
+		2>"$1.log"
+	wait_for grep -q 'listening on' "$1.log"
+	"$1" git clone "git://$(sed -n 's/.*listening on AF=2 //p' "$1.log")/origin" "$1" >"$1.clone" 2>&1
+	ends_with 0
+	guard git -C "$1" fsck --full
+	{
+		cat "$1.clone"
+		sed -n 's/^\[[0-9]*\] //p' "$1.log"
+		guard git -C "$1" ls-files -s
+	} | sed "s/'$1'/here/; s/127[0-9.:]*/there/" >"$1.said"
+}
+
+@test "a git clone over TCP says and brings what it does without us" {
+	requires git socat
+	export GIT_CONFIG_GLOBAL=/dev/null
+	git init -q origin
+	for n in {1..20}; do
+		seq "$n" 7 100000 >"origin/$n"
+	done
+	git -C origin add .
+	git -C origin -c user.name=n -c user.email=e commit -qm twenty
+	clone guard
+	clone shim
+	[ "$(wc -l <guard.said)" = 24 ]
+	same guard.said shim.said
+}
