@@ -73,6 +73,14 @@ static void write_line(int fd, struct line *l)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+void conf_note_stderr(void)
+{
+	static bool noted;
+
+	if (!__atomic_exchange_n(&noted, true, __ATOMIC_RELAXED))
+		sys_kernel.fstat(STDERR_FILENO, &start_stderr);
+}
+
 static void say(struct line *l)
 {
 	struct stat st;
@@ -208,7 +216,7 @@ static unsigned int read_all(void)
 {
 	unsigned int bad = 0;
 
-	sys_kernel.fstat(STDERR_FILENO, &start_stderr);
+	conf_note_stderr();
 	machine = (struct machine){ .sys = &sys_kernel, .dir = dir };
 	if (!read_cid(&machine.cid))
 		return BAD_CID;

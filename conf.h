@@ -24,9 +24,12 @@ bool conf_vsock(void);
 /* VSOCKSHIM_DGRAM: are there SOCK_DGRAM sockets? */
 bool conf_dgram(void);
 
+/* Descriptor 2 is about to become another file: we write to what it is now. */
+void conf_note_stderr(void);
+
 /*
- * One line on standard error, if that is still the file that it was when the
- * process first used AF_VSOCK: "vsockshim: <name>=<value>: <text>".
+ * One line on standard error, if that is still the file that it was at the
+ * start: "vsockshim: <name>=<value>: <text>".
  */
 void conf_complain(const char *name, const char *value, const char *text);
 

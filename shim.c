@@ -2,6 +2,7 @@
 /* The calls about sockets and descriptors that we interpose: see shim.h. */
 #include "shim.h"
 
+#include "conf.h"
 #include "core/sys.h"
 #include "dev.h"
 #include "epmap.h"
@@ -197,7 +198,7 @@ static int get_error(int fd, void *val, socklen_t *len)
 	if (r < 0)
 		return r;
 	memcpy(&err, val, *len < sizeof(err) ? *len : sizeof(err));
-	if (err == 0 && (gate_is_open(GATE_FAILED) || !hinted(fd)))
+	if (err == 0 && may_have_failed(fd))
 		err = sock_error(fd);
 	else if (err == ECONNRESET && ident_socket(fd, &id))
 		err = 0; /* the peer died unread: no error to a vsock */
@@ -314,6 +315,8 @@ EXPORT int close(int fd)
 	 * stay, as a child of vfork closes its parent's. */
 	if (gate_is_open(GATE_USED) && !hinted(fd) && fd >= 0)
 		hint_set(fd, 0);
+	if (fd == STDERR_FILENO)
+		conf_note_stderr();
 	r = NEXT(close)(fd);
 	if (path) {
 		int saved = errno;
@@ -347,6 +350,8 @@ EXPORT int dup(int fd)
 
 EXPORT int dup2(int fd, int to)
 {
+	if (to == STDERR_FILENO)
+		conf_note_stderr();
 	return dup_hint(fd, NEXT(dup2)(fd, to));
 }
 
@@ -359,6 +364,8 @@ EXPORT int __dup2(int fd, int to)
 
 EXPORT int dup3(int fd, int to, int flags)
 {
+	if (to == STDERR_FILENO)
+		conf_note_stderr();
 	return dup_hint(fd, NEXT(dup3)(fd, to, flags));
 }
 

@@ -5,6 +5,7 @@
  */
 #include "shim.h"
 
+#include "conf.h"
 #include "core/sys.h"
 #include "dev.h"
 #include "next.h"
@@ -134,12 +135,16 @@ static FILE *dev_restream(const char *mode, FILE *f)
 
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *f)
 {
+	if (fileno(f) == STDERR_FILENO)
+		conf_note_stderr();
 	return path && dev_is_path(path) ? dev_restream(mode, f)
 					 : NEXT(freopen)(path, mode, f);
 }
 
 EXPORT FILE *freopen64(const char *path, const char *mode, FILE *f)
 {
+	if (fileno(f) == STDERR_FILENO)
+		conf_note_stderr();
 	return path && dev_is_path(path) ? dev_restream(mode, f)
 					 : NEXT(freopen64)(path, mode, f);
 }

@@ -232,6 +232,21 @@ lose_directory() {
 	[ ! -s mine ]
 }
 
+@test "nor in one that took the number of standard error before vsock was used" {
+	for way in 'os.close(2)' 'os.dup2(os.open("other", os.O_CREAT | os.O_RDWR), 2)'; do
+		rm -f other
+		run -0 py CID=none <<-END
+			import os, socket
+			$way
+			if os.path.exists("other") or os.open("other", os.O_CREAT | os.O_RDWR) == 2:
+			    try: socket.socket(socket.AF_VSOCK)
+			    except OSError as e: print(e.errno)
+		END
+		[ "$output" = 97 ]
+		[ ! -s other ]
+	done
+}
+
 @test "a bad setting is nothing to a program that uses no vsock" {
 	run -0 --separate-stderr shim CID=0 VSOCKSHIM_DIR=v \
 		"$PYTHON" -c 'import socket; print(socket.socket().family.name)'
