@@ -17,7 +17,9 @@ static int autobind(int fd, const struct ident *id)
 {
 	const struct vaddr any = { VMADDR_CID_ANY, VMADDR_PORT_ANY };
 
-	return id->tag & TAG_NAMED ? 0 : sock_bind_to(fd, id, &any);
+	int r = id->tag & TAG_NAMED ? 0 : sock_bind_to(fd, id, &any);
+
+	return r == -EINVAL ? 0 : r; /* another thread was first */
 }
 
 int dgram_connect(int fd, const struct ident *id, const struct sockaddr_vm *to,
@@ -72,7 +74,7 @@ ssize_t dgram_send(int fd, const struct ident *id, const struct msghdr *msg,
 	r = autobind(fd, id);
 	if (r < 0)
 		return r;
-	if (!destination(fd, id, msg, &to))
+	if (!destination(fd, id, msg, &to) || to.svm_port == VMADDR_PORT_ANY)
 		return -EINVAL;
 	if (to.svm_cid == VMADDR_CID_ANY)
 		to.svm_cid = m->cid;
@@ -91,9 +93,8 @@ struct sockaddr_vm dgram_source(const struct sockaddr_un *un, socklen_t len)
 
 	if (name.kind != NAME_PATH) /* a plain AF_UNIX program */
 		return addr_vm(sock_stranger(own), VMADDR_PORT_ANY);
-	if (name.bound != VMADDR_CID_ANY)
-		name.cid = name.bound;
-	else if (name.cid == own)
-		name.cid = VMADDR_CID_LOCAL;
+	if (name.cid == own)
+		name.cid = name.bound == VMADDR_CID_ANY ? VMADDR_CID_LOCAL
+							: name.bound;
 	return addr_vm(name.cid, name.port);
 }

@@ -34,7 +34,6 @@ enum hint {
 	HINT_MUTED = 64,  /* edge-triggered by us in some epoll, see ready.c */
 	HINT_SEQ = 128,	  /* SOCK_SEQPACKET */
 	HINT_DGRAM = 256, /* SOCK_DGRAM */
-	HINT_ACCEPTED = 512,				/* made by accept(2) */
 	HINT_LOOK = HINT_FRESH | HINT_ODD | HINT_MUTED, /* evidence or not */
 };
 

@@ -81,8 +81,8 @@ static unsigned int first_look(int fd, const struct ident *id)
 	int lowat = 1;
 
 	sys_kernel.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, &len);
-	if (lowat > 1 ||
-	    id->tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR))
+	if (lowat > 1 || id->tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING |
+				    TAG_ERR | TAG_SENT))
 		hints |= HINT_ODD;
 	if (!id->dgram && !ident_connected(fd))
 		hints |= HINT_FRESH;
@@ -93,18 +93,11 @@ static unsigned int first_look(int fd, const struct ident *id)
 static void inherited(int fd, const struct ident *id)
 {
 	gate_open(GATE_USED | GATE_INHERITED | GATE_RECORD);
-	if (id->tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR))
+	if (id->tag &
+	    (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR | TAG_SENT))
 		gate_open(GATE_ODD | GATE_FAILED);
 	hint_set(fd, HINT_OURS | HINT_MUTED | hint_type(ident_type(fd)) |
-			     (id->tag & TAG_ACCEPTED ? HINT_ACCEPTED : 0) |
 			     first_look(fd, id));
-}
-
-/* Hints that leave no question open but whether they are still true. */
-static bool known(unsigned int hints)
-{
-	return hints & HINT_PLAIN ||
-	       (hints & HINT_OURS && !(hints & (HINT_FRESH | HINT_ODD)));
 }
 
 bool ident(int fd, struct ident *ret)
@@ -113,11 +106,6 @@ bool ident(int fd, struct ident *ret)
 	uint64_t v;
 
 	*ret = (struct ident){ 0 };
-	if (gate_is_open(GATE_SANDBOX) && known(hint_get(fd))) {
-		ret->dgram = hint_get(fd) & HINT_DGRAM;
-		ret->tag = hint_get(fd) & HINT_ACCEPTED ? TAG_ACCEPTED : 0;
-		return hint_get(fd) & HINT_OURS;
-	}
 	if (!tag_read(fd, &v))
 		return foreign(fd);
 	if (v >> 48 == MAGIC || v >> 48 == MAGIC_DGRAM) {
@@ -132,6 +120,17 @@ bool ident(int fd, struct ident *ret)
 	if (!(hint_get(fd) & HINT_OURS))
 		inherited(fd, ret);
 	return true;
+}
+
+bool ident_quiet(int fd, struct ident *ret)
+{
+	unsigned int hints = hint_get(fd);
+
+	if (!gate_is_open(GATE_SANDBOX) ||
+	    (hints & HINT_OURS && hints & (HINT_FRESH | HINT_ODD)))
+		return ident(fd, ret);
+	*ret = (struct ident){ .dgram = hints & HINT_DGRAM };
+	return hints & HINT_OURS;
 }
 
 bool ident_socket(int fd, struct ident *ret)

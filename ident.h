@@ -31,10 +31,13 @@ enum tag {
 	TAG_DIALLED_1 = 1 << 9,	   /* the client dialled CID 1, ... */
 	TAG_DIALLED_2 = 1 << 10,   /* CID 2, ... */
 	TAG_DIALLED_OWN = 1 << 15, /* its machine's; none: as the name says */
-	TAG_SNDTIMEO = 1 << 11,	   /* the program set SO_SNDTIMEO */
-	TAG_SIZED = 1 << 13,  /* SO_SNDBUF tells SO_VM_SOCKETS_BUFFER_SIZE */
-	TAG_RDONLY = 1 << 14, /* the device, opened to read */
-	TAG_DEVICE = 1 << 12, /* not a socket to its program: /dev/vsock */
+	TAG_DIALLED = TAG_DIALLED_1 | TAG_DIALLED_2 | TAG_DIALLED_OWN,
+	TAG_SNDTIMEO = 1 << 11, /* the program set SO_SNDTIMEO */
+	TAG_SIZED = 1 << 13,	/* SO_SNDBUF tells SO_VM_SOCKETS_BUFFER_SIZE */
+	TAG_DEVICE = 1 << 12,	/* not a socket to its program: /dev/vsock */
+	TAG_RDONLY = 1 << 14,	/* the device, opened to read */
+	TAG_SENT =
+		1 << 14, /* a socket in TCP_SYN_SENT, which waits for nothing */
 };
 
 struct ident {
@@ -48,6 +51,13 @@ struct ident {
  * wrong hint, and opens the gates for a socket that was inherited.
  */
 bool ident(int fd, struct ident *ret);
+
+/*
+ * The same for calls that move data or wait. Under a seccomp filter, which may
+ * end the program for a question of ours, hints answer; what nobody knows is
+ * then none of ours, and a socket has no tag, but for one that is odd.
+ */
+bool ident_quiet(int fd, struct ident *ret);
 
 /* Is it a socket of ours, not the device? */
 bool ident_socket(int fd, struct ident *ret);

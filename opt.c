@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 
 #include <linux/sockios.h>
+#include <net/if.h>
 
 /* Newer than the headers that we build with. */
 #ifndef SO_PASSPIDFD
@@ -94,13 +95,12 @@ static int take(int fd, const void *val, socklen_t len, void *ret, size_t size)
 }
 
 static int get_vsock(int fd, const struct ident *id, int name, void *val,
-		     socklen_t *len)
+		     socklen_t *len, socklen_t room)
 {
 	struct vsock_rec rec;
 	struct timeval old;
 	const void *from;
-	socklen_t room, size = sizeof(uint64_t);
-	int r;
+	socklen_t size = sizeof(uint64_t);
 
 	sock_record(fd, id, &rec);
 	switch (name) {
@@ -126,9 +126,6 @@ static int get_vsock(int fd, const struct ident *id, int name, void *val,
 	default:
 		return -ENOPROTOOPT;
 	}
-	r = user_room(fd, len, &room);
-	if (r < 0)
-		return r;
 	if (room < size)
 		return -EINVAL;
 	return user_put_option(fd, val, len, from, size);
@@ -252,8 +249,11 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 		return -ENOTSOCK;
 	if (id.dgram && (level == AF_VSOCK || name == SO_SNDBUF))
 		return level == AF_VSOCK ? -EOPNOTSUPP : SOCK_FOREIGN;
+	r = user_room(fd, len, &room); /* looked at first */
+	if (r < 0)
+		return r;
 	if (level == AF_VSOCK)
-		return get_vsock(fd, &id, name, val, len);
+		return get_vsock(fd, &id, name, val, len, room);
 	switch (name) {
 	case SO_DOMAIN:
 		return put_int(fd, val, len, AF_VSOCK);
@@ -270,8 +270,6 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 		return user_put_option(fd, val, len, &nobody, sizeof(nobody));
 	case SO_PEERNAME:
 		r = sock_name(fd, true, &vm);
-		if (r == 0)
-			r = user_room(fd, len, &room);
 		if (r == 0 && room > sizeof(vm))
 			r = -EINVAL;
 		return r < 0 ? r
@@ -439,9 +437,11 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 	case SO_PASSSEC:
 	case SO_PASSPIDFD:
 	case SO_PASSRIGHTS:
-		return -EOPNOTSUPP;
+		r = take(fd, val, len, &r, sizeof(r));
+		return r < 0 ? r : -EOPNOTSUPP;
 	case SO_INQ:
-		return -ENOPROTOOPT;
+		r = take(fd, val, len, &r, sizeof(r));
+		return r < 0 ? r : -ENOPROTOOPT;
 	case SO_LINGER:
 		return ident_small() ? set_linger(fd, &id, val, len)
 				     : SOCK_FOREIGN;
@@ -481,7 +481,7 @@ static int no_queues(int fd, const struct ident *id)
 
 	if (ident_connected(fd))
 		return 0;
-	if (!(id->tag & (TAG_PORT | TAG_FAILED | TAG_ERR)) &&
+	if (!(id->tag & (TAG_PORT | TAG_FAILED | TAG_ERR | TAG_DIALLED)) &&
 	    ident_name(fd, &un).kind != NAME_AUTO)
 		return -EOPNOTSUPP;
 	sys->getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
@@ -495,9 +495,11 @@ int opt_ioctl(int fd, unsigned long request, void *arg)
 
 	if (!ident(fd, &id))
 		return SOCK_FOREIGN;
-	if (id.tag & TAG_DEVICE || request == SIOCATMARK ||
-	    request == SIOCUNIXFILE)
+	if (id.tag & TAG_DEVICE)
 		return -ENOTTY;
+	if (request == SIOCATMARK || request == SIOCUNIXFILE)
+		return user_readable(fd, arg, sizeof(struct ifreq)) ? -ENOTTY
+								    : -EFAULT;
 	r = id.dgram ? 0 : no_queues(fd, &id);
 	if (r < 0)
 		return r;

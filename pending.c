@@ -26,7 +26,9 @@ uint64_t pending_now(void)
 
 uint64_t pending_end(const struct vsock_timeout *timeout)
 {
-	return pending_now() + (uint64_t)timeout->tv_sec * 1000000000u +
+	int64_t s = timeout->tv_sec < INT32_MAX ? timeout->tv_sec : INT32_MAX;
+
+	return pending_now() + (uint64_t)s * 1000000000u +
 	       (uint64_t)timeout->tv_usec * 1000;
 }
 

@@ -43,6 +43,8 @@ uint64_t ready_end_ts(const struct timespec *timeout)
 		return UINT64_MAX;
 	if (timeout->tv_sec == 0 && timeout->tv_nsec == 0)
 		return 0;
+	if ((uint64_t)timeout->tv_sec > INT32_MAX)
+		return UINT64_MAX;
 	return pending_now() + (uint64_t)timeout->tv_sec * 1000000000u +
 	       (uint64_t)timeout->tv_nsec;
 }
@@ -74,7 +76,8 @@ static bool to_look_at(int fd)
 {
 	unsigned int hints = hint_get(fd);
 
-	return hints == 0 || hints & (HINT_FRESH | HINT_ODD);
+	return (hints == 0 && !gate_is_open(GATE_SANDBOX)) ||
+	       hints & (HINT_FRESH | HINT_ODD);
 }
 
 static bool doubtful(int fd, unsigned int revents)
@@ -103,7 +106,7 @@ static bool doubtful_event(int epfd, const struct epoll_event *ev)
 			 hint_get(fd) & HINT_LOOK));
 	return ev->events & EVIDENCE &&
 	       (unsigned int)ev->data.fd < HINT_FDS && /* else a pointer */
-	       hint_suspect(ev->data.fd) && ident(ev->data.fd, &id);
+	       hint_suspect(ev->data.fd) && ident_quiet(ev->data.fd, &id);
 }
 
 bool ready_doubt_poll(const struct pollfd *fds, nfds_t n)
@@ -172,6 +175,13 @@ static void calm(int fd, unsigned int seen, unsigned int tag, int lowat)
 		hint_drop(fd, HINT_FRESH);
 }
 
+/* TCP_SYN_SENT shows nothing but what was shut. */
+static unsigned int connecting_mask(unsigned int tag, unsigned int asked)
+{
+	return ((tag & TAG_SHUT) == TAG_SHUT ? POLLHUP : 0) |
+	       (tag & TAG_SHUT_RD ? asked & (READABLE | POLLRDHUP) : 0);
+}
+
 /* The full mask of @fd, which the kernel shows as @seen. */
 static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 {
@@ -180,7 +190,7 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 	struct ident id;
 	int err, lowat = 1;
 
-	if (!ident(fd, &id))
+	if (!ident_quiet(fd, &id))
 		return seen;
 	if (id.tag & TAG_DEVICE)
 		return asked & (READABLE | WRITABLE);
@@ -189,9 +199,11 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 			       ? mask & ~(unsigned int)(WRITABLE | POLLWRBAND)
 			       : mask;
 	mask &= ~(unsigned int)POLLWRBAND;
+	if (id.tag & TAG_SENT)
+		return id.tag & TAG_ERR ? POLLERR : 0;
 	if (id.tag & TAG_PENDING) {
 		if (pending_waits(fd))
-			return 0;
+			return connecting_mask(id.tag, asked);
 		ident_change(fd, TAG_PENDING, TAG_ETIMEDOUT, 0);
 		ident(fd, &id);
 	}
@@ -325,10 +337,16 @@ int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end, const sigset_t *mask)
 bool ready_doubt_select(int nfds, const fd_set *in, const fd_set *out,
 			const fd_set *ex)
 {
-	for (int fd = 0; fd < nfds; fd++)
-		if (to_look_at(fd) &&
-		    (in_set(fd, in) || in_set(fd, out) || in_set(fd, ex)))
+	struct ident id;
+
+	for (int fd = 0; fd < nfds; fd++) {
+		if (!to_look_at(fd) ||
+		    !(in_set(fd, in) || in_set(fd, out) || in_set(fd, ex)))
+			continue;
+		/* Met for the first time: not again in the next select. */
+		if (hint_get(fd) || ident(fd, &id))
 			return true;
+	}
 	return false;
 }
 
@@ -484,7 +502,7 @@ static int queued_errors(int epfd, struct epmap_entry *e)
 	for (int i = 0; i < n; i++) {
 		bool pending = zerocopy_pending(e[i].fd);
 
-		if (pending && !e[i].told)
+		if (pending && !e[i].told && !e[i].spent)
 			e[kept++] = e[i];
 		if (!pending && e[i].told) {
 			e[i].told = false;
@@ -508,7 +526,9 @@ static int show_errors(struct epmap_entry *e, int n, struct epoll_event *ev,
 			ev[r++].events = 0;
 		}
 		ev[j].events |= EPOLLERR;
-		if (e[i].events & EPOLLET) {
+		if (e[i].events & EPOLLONESHOT) {
+			reregister(&e[i], false);
+		} else if (e[i].events & EPOLLET) {
 			e[i].told = true;
 			epmap_set(&e[i]);
 		}

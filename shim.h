@@ -40,7 +40,14 @@ static inline bool is_ours(int fd)
 {
 	struct ident id;
 
-	return hinted(fd) || (hint_suspect(fd) && ident(fd, &id));
+	return hinted(fd) || (hint_suspect(fd) && ident_quiet(fd, &id));
+}
+
+/* May a connect on it have failed? One that was fresh here, elsewhere. */
+static inline bool may_have_failed(int fd)
+{
+	return gate_is_open(GATE_FAILED) || !hinted(fd) ||
+	       hint_get(fd) & HINT_FRESH;
 }
 
 /*

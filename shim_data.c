@@ -33,8 +33,12 @@ static bool recv_again(int fd, int saved)
 
 static bool recv_is_odd(int fd, size_t len, int flags)
 {
-	if (len == 0 || flags & (MSG_OOB | MSG_ERRQUEUE | MSG_WAITALL))
-		return hint_suspect(fd);
+	if (len == 0 || flags & (MSG_OOB | MSG_ERRQUEUE))
+		return is_ours(fd);
+	/* More than is ever queued, which may be less than the default? */
+	if (flags & MSG_WAITALL &&
+	    (len >= VSOCK_BUFFER_SIZE || gate_is_open(GATE_RECORD)))
+		return is_ours(fd);
 	return len >= VSOCK_BUFFER_SIZE && hinted(fd) &&
 	       hint_get(fd) & HINT_ODD;
 }
@@ -210,13 +214,17 @@ static ssize_t recvmsg_ours(int fd, struct msghdr *msg, int flags)
 	struct ident id;
 	ssize_t r;
 
-	if (flags & MSG_ERRQUEUE && ident_socket(fd, &id) && !id.dgram)
-		return ret_errno(zerocopy_receive(fd, msg));
+	if (flags & MSG_ERRQUEUE && ident_socket(fd, &id) && !id.dgram) {
+		r = zerocopy_receive(fd, msg);
+		if (r == 0)
+			msg->msg_flags |= flags & MSG_CMSG_CLOEXEC;
+		return ret_errno(r);
+	}
 	if (recv_odd(fd, iov_bytes(fd, msg), flags, &r)) {
 		if (r == 0) {
 			msg->msg_namelen = 0;
 			msg->msg_controllen = 0;
-			msg->msg_flags = 0;
+			msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
 		}
 		return r;
 	}
@@ -292,14 +300,15 @@ static bool plain_messages(int fd, const struct mmsghdr *vec, unsigned int n,
 EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags,
 		    struct timespec *timeout)
 {
+	size_t size = (size_t)n * sizeof(*vec);
 	int saved = errno, r = 0;
 
-	if (gate_is_open(GATE_FAILED) && is_ours(fd))
+	if (!(flags & MSG_ERRQUEUE) && may_have_failed(fd) && is_ours(fd))
 		r = -sock_error(fd);
 	if (r < 0)
 		return (int)ret_errno(r);
-	if (is_ours(fd) && n <= UIO_MAXIOV &&
-	    user_readable(fd, vec, n * sizeof(*vec)) &&
+	if (is_ours(fd) && size / sizeof(*vec) == n &&
+	    user_readable(fd, vec, size) &&
 	    (!timeout || user_readable(fd, timeout, sizeof(*timeout))) &&
 	    !plain_messages(fd, vec, n, flags))
 		return recvmmsg_ours(fd, vec, n, flags, timeout);
@@ -343,10 +352,13 @@ static bool found_dgram(int fd, int saved)
 
 static bool send_is_odd(int fd, size_t len, int flags, socklen_t addr)
 {
+	bool odd = flags & (MSG_OOB | MSG_EOR | MSG_ZEROCOPY);
+	/* Then one that is met here first is asked about, for its type. */
+	bool ours = (odd || !len) && is_ours(fd);
 	unsigned int hints = hint_get(fd);
 
-	if (flags & (MSG_OOB | MSG_EOR | MSG_ZEROCOPY))
-		return hint_suspect(fd);
+	if (odd)
+		return ours;
 	return hints & HINT_DGRAM || (hints & HINT_SEQ && (!len || addr));
 }
 
@@ -370,17 +382,16 @@ static bool send_odd_bytes(int fd, const void *buf, size_t n, int flags,
 	return send_is_odd(fd, n, flags, 0) && send_odd(fd, &msg, flags, ret);
 }
 
-/* And for a vector; one that cannot be read is the kernel's to refuse. */
+/* And for a vector; one that cannot be read is the kernel's to refuse, and one
+ * of no bytes never gets to a socket. */
 static bool send_odd_iov(int fd, const struct iovec *iov, int n, ssize_t *ret)
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov,
 			      .msg_iovlen = (size_t)n };
 
-	return hint_get(fd) & (HINT_SEQ | HINT_DGRAM) && n >= 0 &&
-	       n <= UIO_MAXIOV &&
+	return hint_get(fd) & HINT_DGRAM && n >= 0 && n <= UIO_MAXIOV &&
 	       user_readable(fd, iov, (size_t)n * sizeof(*iov)) &&
-	       send_is_odd(fd, user_iov_bytes(&msg), 0, 0) &&
-	       send_odd(fd, &msg, 0, ret);
+	       user_iov_bytes(&msg) && send_odd(fd, &msg, 0, ret);
 }
 
 EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
@@ -422,6 +433,8 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
 			return r;
 	}
 	r = NEXT(sendto)(fd, buf, n, flags, addr, len);
+	if (r < 0 && found_dgram(fd, saved) && send_odd(fd, &msg, flags, &r))
+		return r;
 	return r < 0 && send_again(fd, flags, addr, len, saved)
 		       ? NEXT(sendto)(fd, buf, n, flags, addr, len)
 		       : r;
@@ -474,15 +487,11 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 }
 
 /* Each message by itself, as the kernel does it (__sys_sendmmsg()). */
-EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
+static int sendmmsg_ours(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 {
 	int saved = errno;
 	unsigned int i;
 
-	if (!is_ours(fd) || !user_readable(fd, vec, n * sizeof(*vec)))
-		return NEXT(sendmmsg)(fd, vec, n, flags);
-	if (n > UIO_MAXIOV)
-		n = UIO_MAXIOV;
 	for (i = 0; i < n; i++) {
 		ssize_t r = sendmsg_ours(fd, &vec[i].msg_hdr, flags);
 
@@ -491,9 +500,47 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 		if (r < 0)
 			break;
 		vec[i].msg_len = (unsigned int)r;
+		/* Nothing may follow a part. */
+		if ((size_t)r < user_iov_bytes(&vec[i].msg_hdr)) {
+			i++;
+			break;
+		}
 	}
 	errno = saved;
 	return (int)i;
+}
+
+/* Nothing about it that the kernel would do otherwise? */
+static bool plain_sends(int fd, const struct mmsghdr *vec, unsigned int n,
+			int flags)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		const struct msghdr *msg = &vec[i].msg_hdr;
+
+		if (msg->msg_controllen ||
+		    (send_is_odd(fd, 0, flags, 0) &&
+		     (msg->msg_name ||
+		      send_is_odd(fd, iov_bytes(fd, msg), flags, 0))))
+			return false;
+	}
+	return true;
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
+{
+	int r, saved = errno;
+
+	if (n > UIO_MAXIOV)
+		n = UIO_MAXIOV;
+	if (!is_ours(fd) || !n || !user_readable(fd, vec, n * sizeof(*vec)))
+		return NEXT(sendmmsg)(fd, vec, n, flags);
+	if (!plain_sends(fd, vec, n, flags))
+		return sendmmsg_ours(fd, vec, n, flags);
+	r = NEXT(sendmmsg)(fd, vec, n, flags);
+	return r < 0 && readable_parts(fd, &vec[0].msg_hdr) &&
+			       send_again(fd, flags, NULL, 0, saved)
+		       ? NEXT(sendmmsg)(fd, vec, n, flags)
+		       : r;
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t n)

@@ -286,13 +286,14 @@ STAT_PATH(lstat64, stat64)
 STAT_FD(fstat, stat)
 STAT_FD(fstat64, stat64)
 
-/* Is it the device, by path or by descriptor and an empty path? */
+/* Is it the device, by path or by descriptor and an empty path, or none? */
 static bool about_device_at(int r, int fd, const char *path, int flags)
 {
 	if (r < 0 && errno == EFAULT)
 		return false;
-	return dev_is_path(path) || (flags & AT_EMPTY_PATH && !*path &&
-				     hinted(fd) && dev_is_open(fd));
+	return dev_is_path(path) ||
+	       (flags & AT_EMPTY_PATH && (!path || !*path) && hinted(fd) &&
+		dev_is_open(fd));
 }
 
 #define STAT_AT(name, type)                                                    \

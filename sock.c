@@ -184,6 +184,8 @@ int sock_listen(int fd, int backlog)
 	r = sys->listen(fd, backlog);
 	if (r == 0)
 		hint_drop(fd, HINT_FRESH);
+	if (r == 0 && id.tag & TAG_SENT)
+		ident_change(fd, TAG_SENT, 0, 0);
 	return r;
 }
 
@@ -325,7 +327,8 @@ static unsigned int dialled_tag(uint32_t cid)
 static void connected(int fd, const struct ident *id, const struct rdv_dial *d)
 {
 	static const struct sockaddr_vm zero = { .svm_family = 0 };
-	unsigned int clear = id->tag & TAG_ERR, set = 0;
+	unsigned int clear = id->tag & (TAG_ERR | TAG_DIALLED | TAG_SENT);
+	unsigned int set = 0;
 	struct vsock_rec rec;
 
 	if (d->self.kind == NAME_PATH || d->self.dialled != d->to.svm_cid)
@@ -353,6 +356,8 @@ static int not_connected(int fd, const struct ident *id,
 
 	if (d->self.kind != NAME_NONE)
 		set |= TAG_NAMED;
+	if (d->self.kind == NAME_PATH) /* has a transport now */
+		set |= dialled_tag(d->to.svm_cid);
 	else if (d->port != VMADDR_PORT_ANY)
 		set |= TAG_PORT;
 	sock_record(fd, id, &rec);
@@ -366,14 +371,16 @@ static int not_connected(int fd, const struct ident *id,
 		set |= TAG_FAILED |
 		       (r == -EPROTO ? TAG_EPROTO : TAG_ECONNRESET);
 		r = -EINPROGRESS;
+	} else if (r == -ENXIO) {
+		set |= TAG_SENT | (id->tag & TAG_ERR);
 	}
-	ident_change(fd, TAG_ERR, set, d->port);
-	if (r == -EINPROGRESS) {
+	ident_change(fd, TAG_ERR | TAG_DIALLED | TAG_SENT, set, d->port);
+	if (r == -EINPROGRESS || r == -ENXIO) {
 		gate_open(GATE_FAILED | GATE_ODD);
 		hint_add(fd, HINT_ODD);
 		sock_window(fd, rec.buffer_size); /* wakes who waits */
 	}
-	return r;
+	return r == -ENXIO ? -ENODEV : r;
 }
 
 int sock_connect(int fd, const void *addr, socklen_t len)
@@ -381,13 +388,14 @@ int sock_connect(int fd, const void *addr, socklen_t len)
 	struct rdv_dial d = { .port = VMADDR_PORT_ANY };
 	struct machine *m;
 	struct ident id;
-	int r;
+	int copied, r;
 
 	r = ident_or(fd, &id);
-	if (r == 0)
-		r = copy_addr(fd, addr, len, &d.to);
-	if (r < 0)
+	if (r == SOCK_FOREIGN)
 		return r;
+	copied = copy_addr(fd, addr, len, &d.to);
+	if (copied < 0 || r < 0)
+		return copied < 0 ? copied : r;
 	if (id.dgram)
 		return dgram_connect(fd, &id, &d.to, len);
 	d.named = ident_small(); /* the tag has no room for the port */
@@ -403,9 +411,12 @@ int sock_connect(int fd, const void *addr, socklen_t len)
 	if (r == 0)
 		r = rdv_connect(m, fd, &d);
 	/* Not so fresh: a connected socket has no mark either. */
-	if (r < 0 && !id.tag && ident_connected(fd))
+	if (r < 0 && !id.tag && ident_connected(fd)) {
+		rdv_forget(m, &d);
 		return -EISCONN;
+	}
 	if (r == -EISCONN) {
+		rdv_forget(m, &d);
 		d.port = VMADDR_PORT_ANY;
 		r = connect_state(fd, &id, &d);
 		if (r == 0)
@@ -417,13 +428,10 @@ int sock_connect(int fd, const void *addr, socklen_t len)
 	}
 	if (r == -EINVAL)
 		return r;
-	/* Whether a guest has SOCK_SEQPACKET is asked before whether it is. */
-	if (r == -ENODEV && !m->refusal && m->cid == VMADDR_CID_HOST &&
-	    d.to.svm_cid > VMADDR_CID_HOST && d.to.svm_cid != VMADDR_CID_ANY &&
-	    ident_type(fd) == SOCK_SEQPACKET)
-		return -ESOCKTNOSUPPORT;
 	complain(m);
-	return r == -ENODEV ? r : not_connected(fd, &id, &d, r);
+	if (r == -ENODEV || r == -ESOCKTNOSUPPORT)
+		return r;
+	return not_connected(fd, &id, &d, r);
 }
 
 /* What @client dialled on its own machine @cid, of the aliases it has. */
@@ -518,8 +526,8 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 	accepted_ends(tag, &own, &peer, &local, ret);
 	sock_window(fd, rec.buffer_size);
 	gate_open(GATE_USED);
-	hint_set(fd, HINT_OURS | HINT_ACCEPTED |
-			     (hints & HINT_OURS ? hints & HINT_SEQ
+	hint_set(fd,
+		 HINT_OURS | (hints & HINT_OURS ? hints & HINT_SEQ
 						: hint_type(ident_type(fd))));
 	return true;
 }
@@ -615,7 +623,7 @@ bool sock_closing(int fd, struct name *ret)
 	struct sockaddr_un un;
 	struct ident id;
 
-	if (gate_is_open(GATE_RECORD))
+	if (gate_is_open(GATE_RECORD) && !gate_is_open(GATE_SANDBOX))
 		vsock_table_closed(ident_key(fd));
 	if (!(hint_get(fd) & HINT_PATH) || !ident(fd, &id) ||
 	    id.tag & TAG_ACCEPTED)
@@ -636,7 +644,7 @@ int sock_recv_failed(int fd, int err)
 {
 	struct ident id;
 
-	if (!ident_socket(fd, &id) || id.dgram)
+	if (!ident_quiet(fd, &id) || id.tag & TAG_DEVICE || id.dgram)
 		return err;
 	if (err == ECONNRESET) /* the peer died unread: no error to a vsock */
 		return 0;
@@ -800,6 +808,8 @@ ssize_t sock_send_odd(int fd, const struct msghdr *msg, int flags)
 	if (seq && user_iov_bytes(msg) == 0) {
 		/* no window is needed for that */
 		r = send_nothing(fd, flags | MSG_DONTWAIT);
+		if (r == -ENOTCONN && id.tag & TAG_SHUT_WR)
+			return -EPIPE;
 		return r == -EAGAIN ? 0 : r;
 	}
 	zerocopy = counted(fd, &id, flags, &rec);
@@ -849,7 +859,7 @@ bool sock_received(int fd, struct msghdr *msg, struct sockaddr_un *from)
 		if (ident_type(fd) == SOCK_SEQPACKET)
 			msg->msg_flags |= MSG_EOR;
 	}
-	if (!msg->msg_name)
+	if (!msg->msg_name || !from)
 		return true;
 	if (hint_get(fd) & HINT_DGRAM &&
 	    (name_decode(from, msg->msg_namelen).dgram ||
@@ -859,10 +869,32 @@ bool sock_received(int fd, struct msghdr *msg, struct sockaddr_un *from)
 		msg->msg_namelen = sizeof(vm);
 		return true;
 	}
-	if (msg->msg_namelen && from->sun_family != AF_UNIX)
-		return false; /* a wrong hint */
+	/* A name that is none of ours: a wrong hint? */
+	if (msg->msg_namelen &&
+	    name_decode(from, msg->msg_namelen).kind == NAME_NONE &&
+	    !ident(fd, &id))
+		return false;
 	msg->msg_namelen = 0;
 	return true;
+}
+
+/* Sending is shut on a socket that AF_UNIX says has no peer: the errno. */
+static int shut_error(int fd, int flags)
+{
+	struct msghdr none = { .msg_iovlen = 0 };
+	int err = 0, fds[2];
+
+	if (ident_type(fd) == SOCK_STREAM) /* sk_stream_error() */
+		err = sock_error(fd);
+	if (err || flags & MSG_NOSIGNAL || ident_type(fd) != SOCK_STREAM)
+		return err ? err : EPIPE;
+	/* What raises SIGPIPE, if anything does. */
+	if (sys->socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0) {
+		sys->close(fds[1]);
+		sys->sendmsg(fds[0], &none, 0);
+		sys->close(fds[0]);
+	}
+	return EPIPE;
 }
 
 int sock_send_failed(int fd, int err, int flags, const struct sockaddr *addr,
@@ -871,7 +903,7 @@ int sock_send_failed(int fd, int err, int flags, const struct sockaddr *addr,
 	struct ident id;
 	int r;
 
-	if (!ident(fd, &id))
+	if (!ident_quiet(fd, &id))
 		return err;
 	if (id.tag & TAG_DEVICE)
 		return id.tag & TAG_RDONLY ? EBADF : EINVAL;
@@ -885,6 +917,8 @@ int sock_send_failed(int fd, int err, int flags, const struct sockaddr *addr,
 		return r < 0 ? -r : err;
 	case EISCONN:
 		return finished(fd) ? EOPNOTSUPP : EISCONN;
+	case ENOTCONN:
+		return id.tag & TAG_SHUT_WR ? shut_error(fd, flags) : err;
 	default:
 		return err;
 	}

@@ -3,7 +3,7 @@
  * Memory that a program hands in. A pointer that does not hold is EFAULT to
  * the program, as from the kernel, and not a crash in our code: the kernel is
  * asked, by calls on the program's own socket @fd that can only fail or be
- * overwritten; not about the callers' stack frames.
+ * overwritten; not about the callers' stack frames, nor under a seccomp filter.
  */
 #ifndef USER_H
 #define USER_H
@@ -13,7 +13,8 @@
 
 bool user_readable(int fd, const void *p, size_t n);
 
-/* The bytes that @msg, whose iovec is known to be readable, has room for. */
+/* The bytes that @msg, whose iovec is known to be readable, has room for; of
+ * more than there can be, SSIZE_MAX. */
 size_t user_iov_bytes(const struct msghdr *msg);
 
 /* Spoils the first and the last byte. */

@@ -6,6 +6,7 @@
 #include "core/sys.h"
 #include "hint.h"
 #include "ident.h"
+#include "user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +63,8 @@ bool zerocopy_pending(int fd)
 }
 
 /* put_cmsg() */
-static void put_control(struct msghdr *msg, const void *data, size_t size)
+static void put_control(int fd, struct msghdr *msg, const void *data,
+			size_t size)
 {
 	struct cmsghdr c = { .cmsg_len = CMSG_LEN(size),
 			     .cmsg_level = SOL_VSOCK,
@@ -79,6 +81,8 @@ static void put_control(struct msghdr *msg, const void *data, size_t size)
 		msg->msg_flags |= MSG_CTRUNC;
 		c.cmsg_len = room;
 	}
+	if (!user_writable(fd, to, c.cmsg_len))
+		return;
 	memcpy(to, &c, sizeof(c));
 	memcpy(to + CMSG_LEN(0), data, c.cmsg_len - CMSG_LEN(0));
 	msg->msg_controllen = CMSG_SPACE(size) < room ? CMSG_SPACE(size) : room;
@@ -97,6 +101,6 @@ int zerocopy_receive(int fd, struct msghdr *msg)
 	e.ee_data = c.last;
 	msg->msg_namelen = 0;
 	msg->msg_flags = MSG_ERRQUEUE;
-	put_control(msg, &e, sizeof(e));
+	put_control(fd, msg, &e, sizeof(e));
 	return 0;
 }

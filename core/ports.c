@@ -214,6 +214,14 @@ uint32_t ports_next(struct ports *p)
 	return port;
 }
 
+void ports_give_back(struct ports *p, uint32_t port)
+{
+	uint32_t next = port + 1;
+
+	__atomic_compare_exchange_n(&p->next, &next, port, false,
+				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 bool ports_issued(const struct ports *p, uint32_t port)
 {
 	uint32_t first = __atomic_load_n(&p->first, __ATOMIC_RELAXED);

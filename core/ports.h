@@ -32,6 +32,9 @@ uint64_t ports_id(const struct ports *p);
 /* The next ephemeral port: counts up, skips the reserved ones and ANY. */
 uint32_t ports_next(struct ports *p);
 
+/* Gives back what that said last; if somebody asked since then, it is lost. */
+void ports_give_back(struct ports *p, uint32_t port);
+
 /* May ports_next() have handed out @port before? */
 bool ports_issued(const struct ports *p, uint32_t port);
 

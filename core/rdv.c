@@ -621,6 +621,36 @@ static int look(const struct machine *m, const struct place *p, uint32_t cid,
 	return r == 0 && S_ISLNK(st.st_mode) ? -ELOOP : r;
 }
 
+/*
+ * Does a client dial its own port? A REQUEST is no answer to a socket that
+ * waits for one. (What has a path is found there, unless it is bound to another
+ * CID.)
+ */
+static bool dials_itself(const struct rdv_dial *d, int r)
+{
+	uint32_t own = d->self.kind == NAME_NONE ? d->port : d->self.port;
+
+	return own == d->to.svm_port &&
+	       (d->self.kind != NAME_PATH || r == -ECONNREFUSED);
+}
+
+static int type_of(const struct machine *m, int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	m->sys->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	return type;
+}
+
+/* Answers come to the CID that the transport sends from. Is that another? */
+static bool misses_answers(const struct machine *m, const struct rdv_dial *d,
+			   enum route route)
+{
+	return d->self.kind == NAME_PATH && d->self.bound != VMADDR_CID_ANY &&
+	       d->self.bound != route_source(m->cid, route);
+}
+
 /* No listener: what does the kernel say, and is the client bound by then? */
 static int refuse(struct machine *m, const struct place *p, int fd,
 		  uint32_t cid, struct rdv_dial *d, enum route route)
@@ -632,27 +662,72 @@ static int refuse(struct machine *m, const struct place *p, int fd,
 	machine_dir(p, cid, dir);
 	if (route == ROUTE_PEER && m->sys->stat(dir, &st) < 0)
 		route = route_absent(m->cid, cid);
-	if (route == ROUTE_NODEV)
-		return -ENODEV;
+	/* Whether a guest has SOCK_SEQPACKET is asked before whether it is. */
+	if (route == ROUTE_ABSENT && type_of(m, fd) == SOCK_SEQPACKET)
+		return -ESOCKTNOSUPPORT;
 	r = d->named ? introduce(m, p, fd, d, route) : reserve(m, p, d);
 	if (r < 0)
 		return r;
-	return route == ROUTE_SILENT ? -ETIMEDOUT : -ECONNRESET;
+	if (route == ROUTE_LOCAL && dials_itself(d, -ENOENT))
+		return -EPROTO;
+	if (route == ROUTE_ABSENT)
+		return -ENXIO;
+	return route == ROUTE_SILENT || misses_answers(m, d, route)
+		       ? -ETIMEDOUT
+		       : -ECONNRESET;
+}
+
+/* Whatever listens on machine @cid for what @d dials. */
+static int connect_any(struct machine *m, const struct place *p, int fd,
+		       const struct rdv_dial *d, uint32_t cid)
+{
+	struct name name = answering(&d->to, cid, 0);
+	int other, r = connect_path(m, p, fd, d, &name);
+
+	if (r == -ENOENT || r == -ECONNREFUSED) {
+		name.bound = d->to.svm_cid;
+		other = connect_path(m, p, fd, d, &name);
+		if (other != -ENOENT)
+			r = other;
+	}
+	return r;
+}
+
+/*
+ * The listener answers to where the client @fd is not bound, and is told so:
+ * what it accepts has ended.
+ */
+static int connect_in_vain(struct machine *m, const struct place *p, int fd,
+			   const struct rdv_dial *d, enum route route,
+			   uint32_t cid)
+{
+	struct rdv_dial vain = { .to = d->to, .nonblock = true };
+	struct sockaddr_un un;
+	socklen_t len;
+	int s;
+
+	s = m->sys->socket(AF_UNIX,
+			   type_of(m, fd) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return s;
+	/* What ends it was sent to the CID that the answer came from. */
+	len = name_auto(&un, ports_id(m->ports), m->cid, d->self.port,
+			route == ROUTE_LOCAL ? VMADDR_CID_LOCAL
+					     : d->to.svm_cid);
+	if (m->sys->bind(s, &un, len) == 0)
+		(void)connect_any(m, p, s, &vain, cid);
+	m->sys->close(s);
+	return -ETIMEDOUT;
 }
 
 static int dial(struct machine *m, const struct place *p, int fd,
 		struct rdv_dial *d, enum route route, uint32_t cid)
 {
 	uint64_t key = (uint64_t)cid << 32 | d->to.svm_port;
-	struct name name;
 	int r;
 
-	if (route == ROUTE_SILENT)
+	if (route == ROUTE_SILENT || route == ROUTE_ABSENT)
 		return refuse(m, p, fd, cid, d, route);
-	/* Answers come to the CID that the transport sends from. */
-	if (d->self.kind == NAME_PATH && d->self.bound != VMADDR_CID_ANY &&
-	    d->self.bound != route_source(m->cid, route))
-		return -ETIMEDOUT;
 	if (__atomic_load_n(&m->seen, __ATOMIC_RELAXED) != key) {
 		r = look(m, p, cid, d);
 		if (r == -ENOENT)
@@ -660,23 +735,14 @@ static int dial(struct machine *m, const struct place *p, int fd,
 		if (r < 0)
 			return connect_errno(m, r);
 	}
+	if (misses_answers(m, d, route))
+		return connect_in_vain(m, p, fd, d, route, cid);
 	r = introduce(m, p, fd, d, route);
 	if (r < 0)
 		return r;
-	name = answering(&d->to, cid, 0);
-	r = connect_path(m, p, fd, d, &name);
-	if (r == -ENOENT || r == -ECONNREFUSED) {
-		int other;
-
-		name.bound = d->to.svm_cid;
-		other = connect_path(m, p, fd, d, &name);
-		if (other != -ENOENT)
-			r = other;
-	}
+	r = connect_any(m, p, fd, d, cid);
 	__atomic_store_n(&m->seen, r == 0 ? key : 0, __ATOMIC_RELAXED);
-	/* Its own REQUEST is no answer to a socket that waits for one. */
-	if (r == -ECONNREFUSED && route == ROUTE_LOCAL &&
-	    d->self.kind == NAME_PATH && d->self.port == d->to.svm_port)
+	if (r < 0 && route == ROUTE_LOCAL && dials_itself(d, r))
 		return -EPROTO;
 	return connect_errno(m, r);
 }
@@ -701,6 +767,12 @@ int rdv_connect(struct machine *m, int fd, struct rdv_dial *d)
 	r = dial(m, &place, fd, d, route, cid);
 	place_close(m, &place);
 	return r;
+}
+
+void rdv_forget(struct machine *m, const struct rdv_dial *d)
+{
+	if (m->ports && d->self.kind == NAME_NONE && d->port != VMADDR_PORT_ANY)
+		ports_give_back(m->ports, d->port);
 }
 
 /* What AF_UNIX says of a datagram: sent, dropped (0), or -errno. */
@@ -738,7 +810,7 @@ ssize_t rdv_send(struct machine *m, int fd, const struct sockaddr_vm *to,
 	int held;
 
 	route = route_connect(m->cid, to->svm_cid, to->svm_flags, &cid);
-	if (route == ROUTE_NODEV)
+	if (route == ROUTE_NODEV || route == ROUTE_ABSENT)
 		return -ENODEV;
 	if (route == ROUTE_SILENT)
 		return 0;

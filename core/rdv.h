@@ -71,12 +71,18 @@ struct rdv_dial {
  * the listener's backlog is full, for RDV_GRACE_MS at most.
  *
  * -ECONNRESET: nobody listens there, or the backlog is full; -ENODEV: no way to
- * that machine; -ETIMEDOUT, at once: nobody will ever answer; -EADDRNOTAVAIL:
- * no port is free; -EINTR; -EISCONN: @fd has a name although @d->self says
- * none; -EINVAL: @fd listens. After all but -ENODEV the socket is bound.
+ * that machine; -ENXIO: a host without that guest, which is ENODEV, too, or
+ * -ESOCKTNOSUPPORT; -ETIMEDOUT, at once: nobody will ever answer;
+ * -EADDRNOTAVAIL: no port is free; -EINTR; -EISCONN: @fd has a name although
+ * @d->self says none; -EINVAL: @fd listens. After all but -ENODEV and
+ * -ESOCKTNOSUPPORT the socket is bound.
  */
 #define RDV_GRACE_MS 20
 int rdv_connect(struct machine *m, int fd, struct rdv_dial *d);
+
+/* The socket of a connect that failed needs no port: it is connected already.
+ */
+void rdv_forget(struct machine *m, const struct rdv_dial *d);
 
 /*
  * Sends one datagram, @msg's data, from the bound SOCK_DGRAM @fd to @to.

@@ -25,16 +25,16 @@ enum route route_connect(uint32_t own, uint32_t cid, uint8_t flags,
 	if (is_guest(own))
 		return cid == VMADDR_CID_HOST || is_guest(cid) ? ROUTE_PEER
 							       : ROUTE_SILENT;
-	if (own != VMADDR_CID_HOST || !is_guest(cid) ||
+	if (own != VMADDR_CID_HOST || cid <= VMADDR_CID_HOST ||
 	    flags & VMADDR_FLAG_TO_HOST)
 		return ROUTE_NODEV;
-	return ROUTE_PEER;
+	return is_guest(cid) ? ROUTE_PEER : ROUTE_ABSENT;
 }
 
 enum route route_absent(uint32_t own, uint32_t to)
 {
 	if (!is_guest(own))
-		return ROUTE_NODEV;
+		return ROUTE_ABSENT;
 	return to == VMADDR_CID_HOST ? ROUTE_PEER : ROUTE_SILENT;
 }
 

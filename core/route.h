@@ -16,6 +16,7 @@ enum route {
 	ROUTE_LOCAL,  /* this machine, by the loopback transport */
 	ROUTE_PEER,   /* another machine */
 	ROUTE_NODEV,  /* no transport leads there: ENODEV, nothing is bound */
+	ROUTE_ABSENT, /* vhost_vsock takes it, and has no such guest: ENODEV */
 	ROUTE_SILENT, /* a transport takes it and nobody answers: ETIMEDOUT */
 };
 
@@ -31,8 +32,8 @@ enum route route_connect(uint32_t own, uint32_t cid, uint8_t flags,
 
 /*
  * What becomes of a connect to machine @to of which no directory exists: a
- * guest always has its host, a host knows its guests (ENODEV), and a guest
- * cannot tell that a sibling is missing.
+ * guest always has its host, a host knows its guests, and a guest cannot tell
+ * that a sibling is missing.
  */
 enum route route_absent(uint32_t own, uint32_t to);
 
