@@ -20,7 +20,7 @@ SHIM_SRCS := shim.c shim_data.c shim_dev.c shim_syscall.c shim_time64.c sock.c d
 CLI_SRCS  := cli/main.c cli/cli.c cli/cmd_run.c cli/cmd_wait.c
 UNITS     := $(wildcard tests/unit/test_*.c)
 PROGS     := $(wildcard tests/prog/*.c)
-ORACLES   := $(wildcard tests/oracle/*.c)
+ORACLES   := $(wildcard tests/oracle/*.c tests/oracle/pair/*.c)
 BENCHES   := $(wildcard bench/*.c)
 
 WARN  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -138,11 +138,31 @@ oracle:
 	@$(MAKE) --no-print-directory test-bins
 	@BUILD=$(BUILD) tests/oracle/run kernel
 
+# Two machines, emulated: takes minutes.
+oracle-pair:
+	$(DEPS) build qemu
+	@$(MAKE) --no-print-directory test-bins
+	@BUILD=$(BUILD) tests/oracle/run pair
+
+BENCH_BINS := all $(BUILD)/bench/bench $(BUILD)/tests/novsock \
+	$(BUILD)/tests/libempty.so
+
+# BENCH: the options of bench/run, see its --help.
 bench:
 	$(DEPS) build bench
-	@$(MAKE) --no-print-directory all $(BUILD)/bench/bench \
-		$(BUILD)/tests/novsock $(BUILD)/tests/libempty.so
+	@$(MAKE) --no-print-directory $(BENCH_BINS)
 	@BUILD=$(BUILD) bench/run $(BENCH)
+
+# Against a real kernel's vsock, on an emulated machine.
+bench-kernel:
+	$(DEPS) build qemu
+	@$(MAKE) --no-print-directory $(BENCH_BINS)
+	@BUILD=$(BUILD) bench/qemu $(BENCH)
+
+bench-plot:
+	$(DEPS) build bench
+	@$(MAKE) --no-print-directory $(BENCH_BINS)
+	@BUILD=$(BUILD) bench/plot $(BENCH)
 
 lint:
 	$(DEPS) build lint
@@ -165,7 +185,7 @@ compile_commands.json: Makefile
 	    '$(CC) $(subst ",\",$(filter-out -MMD -MP,$(FLAGS))) -c '"$$f"; \
 	  s=,; done; printf '\n]\n'; } >$@
 
-.PHONY: all test-bins demo check unaffected fresh oracle bench lint install clean \
-	compile_commands.json
+.PHONY: all test-bins demo check unaffected fresh oracle oracle-pair bench \
+	bench-kernel bench-plot lint install clean compile_commands.json
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -47,8 +47,9 @@ struct ident {
 };
 
 /*
- * Is @fd an emulated socket (or /dev/vsock)? Two system calls at most. Drops a
- * wrong hint, and opens the gates for a socket that was inherited.
+ * Is @fd an emulated socket (or /dev/vsock)? Two system calls at most, and
+ * three more for one that is met for the first time. Drops a wrong hint, and
+ * opens the gates for a socket that was inherited.
  */
 bool ident(int fd, struct ident *ret);
 

@@ -265,7 +265,9 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 		sock_record(fd, &id, &rec);
 		return put_int(fd, val, len, rec.zerocopy);
 	case SO_MAX_PACING_RATE:
-		return user_put_option(fd, val, len, &unpaced, sizeof(unpaced));
+		return user_put_option(
+			fd, val, len, &unpaced,
+			room < sizeof(unpaced) ? sizeof(int) : sizeof(unpaced));
 	case SO_PEERCRED:
 		return user_put_option(fd, val, len, &nobody, sizeof(nobody));
 	case SO_PEERNAME:

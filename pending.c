@@ -52,18 +52,18 @@ bool pending_add(int fd, const struct vsock_timeout *timeout)
 	return added;
 }
 
-bool pending_waits(int fd)
+uint64_t pending_waits(int fd)
 {
-	uint64_t key = ident_key(fd);
-	bool waits = false;
+	uint64_t key = ident_key(fd), until = 0;
 	sigset_t old;
 
 	pending_expire();
 	pool_lock(&old);
 	for (int i = 0; i < MAX_PENDING; i++)
-		waits = waits || pending[i].key == key;
+		if (pending[i].key == key)
+			until = pending[i].deadline;
 	pool_unlock(&old);
-	return waits;
+	return until;
 }
 
 static void time_out(int fd, uint64_t key)

@@ -22,8 +22,11 @@ uint64_t pending_end(const struct vsock_timeout *timeout);
  */
 bool pending_add(int fd, const struct vsock_timeout *timeout);
 
-/* Does it still wait? A socket of TAG_PENDING that is unknown here does not. */
-bool pending_waits(int fd);
+/*
+ * Until when does it still wait? 0: no longer. A socket of TAG_PENDING that is
+ * unknown here does not.
+ */
+uint64_t pending_waits(int fd);
 
 /*
  * Lets those time out whose time has come, and wakes who waits for them.

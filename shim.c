@@ -196,6 +196,9 @@ static int get_error(int fd, void *val, socklen_t *len)
 	int err = 0, r = NEXT(getsockopt)(fd, SOL_SOCKET, SO_ERROR, val, len);
 	struct ident id;
 
+	if (r < 0 && errno == EFAULT && may_have_failed(fd) &&
+	    user_readable(fd, len, sizeof(*len)))
+		(void)sock_error(fd); /* it is cleared all the same */
 	if (r < 0)
 		return r;
 	memcpy(&err, val, *len < sizeof(err) ? *len : sizeof(err));
@@ -254,6 +257,14 @@ EXPORT int setsockopt(int fd, int level, int name, const void *val,
 			   NEXT(setsockopt)(fd, level, name, val, len));
 }
 
+/* A program that has not met AF_VSOCK asks many files for FIONREAD. */
+static bool is_asked(int fd, unsigned long request)
+{
+	return hinted(fd) ||
+	       ((request != FIONREAD || gate_is_open(GATE_USED)) &&
+		is_ours(fd));
+}
+
 EXPORT int ioctl(int fd, unsigned long request, ...)
 {
 	int r = SOCK_FOREIGN;
@@ -266,7 +277,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 
 	if (request == IOCTL_VM_SOCKETS_GET_LOCAL_CID)
 		r = dev_local_cid(fd, arg);
-	else if (opt_ioctl_differs(request) && hinted(fd))
+	else if (opt_ioctl_differs(request) && is_asked(fd, request))
 		r = opt_ioctl(fd, request, arg);
 	return r == SOCK_FOREIGN ? NEXT(ioctl)(fd, request, arg) : ret_errno(r);
 }

@@ -234,10 +234,10 @@ int sock_keep_record(int fd, struct vsock_rec *rec)
 }
 
 /* Sits out a connect that nobody answers: -ETIMEDOUT, or -EINTR. */
-static int wait_in_vain(const struct vsock_timeout *timeout)
+static int wait_in_vain(uint64_t end)
 {
-	uint64_t now, end = pending_end(timeout);
 	struct timespec ts;
+	uint64_t now;
 
 	while ((now = pending_now()) < end) {
 		ts.tv_sec = (time_t)((end - now) / 1000000000u);
@@ -264,10 +264,11 @@ static int pending_error(unsigned int tag)
 /* connect(2) in SS_CONNECTING; 0 if that has turned out to be over. */
 static int connect_again(int fd, struct ident *id, bool nonblock)
 {
+	uint64_t until = id->tag & TAG_PENDING ? pending_waits(fd) : 0, end;
 	struct vsock_rec rec;
 	int r;
 
-	if (id->tag & TAG_PENDING && !pending_waits(fd)) {
+	if (id->tag & TAG_PENDING && !until) {
 		id->tag &= ~(unsigned int)TAG_PENDING;
 		ident_change(fd, TAG_PENDING, 0, 0);
 		return 0;
@@ -275,8 +276,10 @@ static int connect_again(int fd, struct ident *id, bool nonblock)
 	if (nonblock)
 		return -EALREADY;
 	sock_record(fd, id, &rec);
-	r = id->tag & TAG_ERR ? -pending_error(id->tag)
-			      : wait_in_vain(&rec.connect_timeout);
+	end = pending_end(&rec.connect_timeout);
+	if (until && until < end) /* its own time is over first */
+		end = until;
+	r = id->tag & TAG_ERR ? -pending_error(id->tag) : wait_in_vain(end);
 	ident_change(fd, TAG_FAILED | TAG_PENDING | TAG_ERR, 0, 0);
 	return r;
 }
@@ -366,7 +369,7 @@ static int not_connected(int fd, const struct ident *id,
 							     : TAG_ETIMEDOUT;
 		r = -EINPROGRESS;
 	} else if (r == -ETIMEDOUT) {
-		r = wait_in_vain(&rec.connect_timeout);
+		r = wait_in_vain(pending_end(&rec.connect_timeout));
 	} else if ((r == -ECONNRESET || r == -EPROTO) && d->nonblock) {
 		set |= TAG_FAILED |
 		       (r == -EPROTO ? TAG_EPROTO : TAG_ECONNRESET);

@@ -8,11 +8,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,13 +68,54 @@ static void make_dirs(const char *dir)
 	setenv("VSOCKSHIM_DIR", path, 1);
 }
 
-static unsigned int parse_number(const char *s, unsigned int max)
+/* As many descriptors as there may be. */
+static unsigned int raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		die("getrlimit: %s", strerror(errno));
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		die("setrlimit: %s", strerror(errno));
+	return limit.rlim_cur > UINT_MAX ? UINT_MAX
+					 : (unsigned int)limit.rlim_cur;
+}
+
+/*
+ * Elsewhere an AF_VSOCK socket could be that of a virtual machine: User-Mode
+ * Linux has none, and bench/qemu marks the kernel that it boots.
+ */
+static void must_be_guest(void)
+{
+	static const char *const signs[][2] = {
+		{ "/proc/cpuinfo", "User Mode Linux" },
+		{ "/proc/cmdline", "vsockshim.guest" },
+	};
+	char line[1024];
+
+	for (size_t i = 0; i < ARRAY_SIZE(signs); i++) {
+		FILE *f = fopen(signs[i][0], "re");
+		bool found = false;
+
+		while (f && !found && fgets(line, sizeof(line), f))
+			found = strstr(line, signs[i][1]);
+		if (f)
+			fclose(f);
+		if (found)
+			return;
+	}
+	die("this kernel's vsock may be somebody's");
+}
+
+static unsigned int parse_number(const char *s, unsigned int min,
+				 unsigned int max)
 {
 	char *end;
 	unsigned long n = strtoul(s, &end, 10);
 
-	if (end == s || *end || !n || n > max)
-		die("%s: not a number from 1 to %u", s, max);
+	if (end == s || *end || n < min || n > max)
+		die("%s: not a number from %u to %u", s, min, max);
 	return (unsigned int)n;
 }
 
@@ -81,8 +124,12 @@ static _Noreturn void usage(int status)
 	FILE *f = status ? stderr : stdout;
 
 	fputs("usage: bench/run [--quick] [--json] [--selftest] [--rounds N]\n"
-	      "                 [--slices N] [--ms N] [ROW...]\n"
-	      "--selftest compares plain AF_UNIX to itself. Rows:",
+	      "                 [--slices N] [--ms N] [--kernel] [ROW...]\n"
+	      "       bench/run [...] --plot DIRECTORY\n"
+	      "--selftest compares the baselines to themselves; --kernel the\n"
+	      "shim to a kernel's own vsock, in User-Mode Linux; --plot "
+	      "writes\n"
+	      "the data of the graphs. Rows, those of --kernel last:",
 	      f);
 	table_names(f);
 	exit(status);
@@ -93,20 +140,26 @@ static int parse(int argc, char **argv, struct opts *o,
 		 struct round_opts *round)
 {
 	static const struct option options[] = {
+		{ "conns", required_argument, NULL, 'c' },
 		{ "dir", required_argument, NULL, 'd' },
 		{ "empty", required_argument, NULL, 'e' },
 		{ "family", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "kernel", no_argument, NULL, 'k' },
 		{ "lib", required_argument, NULL, 'l' },
 		{ "ms", required_argument, NULL, 'm' },
+		{ "plot", required_argument, NULL, 'P' },
 		{ "port", required_argument, NULL, 'p' },
 		{ "quick", no_argument, NULL, 'q' },
 		{ "round", required_argument, NULL, 'r' },
 		{ "rounds", required_argument, NULL, 'R' },
 		{ "selftest", no_argument, NULL, 't' },
+		{ "size", required_argument, NULL, 'S' },
 		{ "slices", required_argument, NULL, 's' },
 		{ "sndbuf", no_argument, NULL, 'b' },
+		{ "type", required_argument, NULL, 'T' },
+		{ "wrapper", required_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -115,6 +168,9 @@ static int parse(int argc, char **argv, struct opts *o,
 		switch (c) {
 		case 'b':
 			round->sndbuf = true;
+			break;
+		case 'c':
+			round->conns = parse_number(optarg, 0, MAX_CONNS);
 			break;
 		case 'd':
 			o->dir = optarg;
@@ -130,14 +186,20 @@ static int parse(int argc, char **argv, struct opts *o,
 		case 'j':
 			o->json = true;
 			break;
+		case 'k':
+			o->kernel = true;
+			break;
 		case 'l':
 			o->lib = optarg;
 			break;
 		case 'm':
-			o->ms = parse_number(optarg, 1000);
+			o->ms = parse_number(optarg, 1, 1000);
+			break;
+		case 'P':
+			o->plot = optarg;
 			break;
 		case 'p':
-			round->port = parse_number(optarg, 65535);
+			round->port = parse_number(optarg, 1, 65535);
 			break;
 		case 'q':
 			o->rounds = 2;
@@ -147,13 +209,22 @@ static int parse(int argc, char **argv, struct opts *o,
 			round->job = optarg;
 			break;
 		case 'R':
-			o->rounds = parse_number(optarg, 100);
+			o->rounds = parse_number(optarg, 1, 100);
+			break;
+		case 'S':
+			round->size = parse_number(optarg, 0, MAX_SIZE);
 			break;
 		case 's':
-			o->slices = parse_number(optarg, MAX_SAMPLES / 100);
+			o->slices = parse_number(optarg, 1, MAX_SAMPLES / 100);
+			break;
+		case 'T':
+			round->type = parse_number(optarg, 1, 16);
 			break;
 		case 't':
 			o->selftest = true;
+			break;
+		case 'w':
+			o->wrapper = optarg;
 			break;
 		default:
 			usage(2);
@@ -181,9 +252,15 @@ int main(int argc, char **argv)
 			usage(2);
 		}
 	}
+	if (o.kernel)
+		must_be_guest();
 	pin();
+	o.fds = raise_limit();
 	make_dirs(o.dir);
 	signal(SIGPIPE, SIG_IGN);
-	table_run(&o, names);
+	if (o.plot)
+		plot_run(&o);
+	else
+		table_run(&o, names);
 	return 0;
 }

@@ -11,16 +11,36 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* The bulk row's unit: one write. */
-#define BLOCK_SIZE  65536
+#define KIB	    1024u
+#define MIB	    (1024 * KIB)
+#define MAX_SIZE    MIB	  /* of a write or a message */
+#define MAX_CONNS   10000 /* of one process */
 #define MAX_SAMPLES 10000
 
-/* What a row compares: its subject to one or two baselines. */
+/* A row compares its first side to one or two others; a graph shows four. */
 enum side {
 	SIDE_SUBJECT,
 	SIDE_BASE,
 	SIDE_BASE_SNDBUF,
-	N_SIDES,
+	N_SIDES = 4,
+};
+
+enum preload {
+	PRELOAD_NONE,
+	PRELOAD_EMPTY,
+	PRELOAD_SHIM,
+	PRELOAD_WRAPPER,
+};
+
+/* What can be compared: sockets of a family, under a preload. */
+struct way {
+	const char *name;
+	const char *family;
+	enum preload preload;
+	/* With our size of buffers. */
+	bool sndbuf;
+	/* So many connections, whatever the row says. */
+	unsigned int conns;
 };
 
 /*
@@ -30,12 +50,20 @@ enum side {
 struct opts {
 	const char *lib;
 	const char *empty;
+	/* socket_wrapper, if it is installed. */
+	const char *wrapper;
 	const char *dir;
+	/* Write the data of the graphs there, instead of the table. */
+	const char *plot;
 	unsigned int rounds;
 	unsigned int slices;
 	unsigned int ms;
+	/* So many descriptors a process may have. */
+	unsigned int fds;
 	bool json;
 	bool selftest;
+	/* In a kernel with a vsock of its own: against that. */
+	bool kernel;
 };
 
 /* One slice: how much was done in how many seconds, or what it cost. */
@@ -52,19 +80,31 @@ struct runner {
 };
 
 struct row {
+	/* The heading above it, if it is the first below that. */
+	const char *group;
 	const char *name;
 	const char *what;
+	/* NULL: per second. */
 	const char *unit;
-	/* One slice of one side; .n is 0 if it cannot be had here. */
+	const struct way *ways[N_SIDES];
+	/*
+	 * One slice of one side; .n is 0 if it cannot be had here. NULL: a
+	 * process for each side does it.
+	 */
 	struct figure (*slice)(const struct row *row, enum side side,
 			       const struct opts *o, struct runner *r);
 	/* What may be missing here. */
 	const char *needs;
-	/* A job of round.c, which the sides' processes run. */
+	/* A job of round.h, which those processes run, and its terms. */
 	const char *job;
-	/* What the table shows: n / cost, or cost / n, times this. */
+	int type;
+	unsigned int size;
+	unsigned int conns;
+	/* So many descriptors it takes. */
+	unsigned int fds;
+	/* What the table shows: n / cost, or cost / n, times this, or 1. */
 	double scale;
-	/* The worst ratio that will do, and the one that is hoped for. */
+	/* The worst ratio that will do, if any, and the one hoped for. */
 	double must;
 	double aim;
 	/*
@@ -76,23 +116,49 @@ struct row {
 	bool costs;
 	/* One slice says it all. */
 	bool exact;
-	/* There is a second baseline: AF_UNIX with our size of buffers. */
-	bool sndbuf;
-	/* The subject is AF_UNIX too, under the preload. */
-	bool preloaded_unix;
+	/* One slice of costs says it all: not the ratio, the difference. */
+	bool difference;
+	/* One of the rows of opts.kernel. */
+	bool kernel;
 };
+
+extern const struct row rows[];
+extern const size_t n_rows;
+/* What the graphs show. */
+extern const struct way *const plot_ways[N_SIDES];
 
 /* Measures and prints the rows that are named, or all. */
 void table_run(const struct opts *o, char *const *names);
 bool table_has(const char *name);
 void table_names(FILE *f);
 
+/* Draws nothing, but writes what is to be drawn into the directory o->plot. */
+void plot_run(const struct opts *o);
+
+/*
+ * Slices of every side, in samples_of(); false if it cannot be measured here.
+ * What the sides' processes print at their end goes to @out, if that is given,
+ * each under the name of its way.
+ */
+bool measure(const struct row *row, const struct opts *o, unsigned int rounds,
+	     unsigned int slices, FILE *out);
+const struct figure *samples_of(enum side side);
+/* As the table shows it. */
+double shown(const struct row *row, struct figure f);
+void sort(double *v, unsigned int n);
+/* Of @n sorted values, the one below which the share @q lies. */
+double quantile(const double *v, unsigned int n, double q);
+
+const struct way *way_of(const struct row *row, enum side side,
+			 const struct opts *o);
+/* NULL: none, or it is not installed. */
+const char *preload_of(const struct way *way, const struct opts *o);
 void runner_start(struct runner *r, const struct row *row, enum side side,
 		  const struct opts *o);
 struct figure runner_slice(const struct row *row, enum side side,
 			   const struct opts *o, struct runner *r);
 /* Exits unless both ends found everything as it should be. */
-void runner_stop(struct runner *r, const struct row *row);
+void runner_stop(struct runner *r, const struct row *row, FILE *out);
 
 struct figure start_instructions(const struct row *row, enum side side,
 				 const struct opts *o, struct runner *r);
@@ -106,6 +172,9 @@ struct round_opts {
 	const char *dir;
 	unsigned int port;
 	unsigned int ms;
+	unsigned int type;
+	unsigned int size;
+	unsigned int conns;
 	bool sndbuf;
 };
 

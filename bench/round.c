@@ -1,114 +1,101 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One round of one side: a client and a server on AF_UNIX or AF_VSOCK, two
- * ordinary programs that verify what they move and know nothing of a preload.
- *
- * The client leads. It counts what it did in `sent`, the server what it saw
- * and verified in `done`; the clock stops only when the two are equal.
+ * One round of one side: a client and a server of any family, two ordinary
+ * programs that verify what they move and know nothing of a preload.
  */
-#include "bench.h"
+#include "round.h"
 
 #include <errno.h>
-#include <linux/vm_sockets.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PING_SIZE 64
 /* As the shim's sockets have it: the buffer of a kernel's vsock. */
 #define VSOCK_SNDBUF 131088
-/* Connections that may wait; below any system's limit of a backlog. */
-#define MAX_PENDING 64
-#define LISTENING   'l'
+/* Below any system's limit of a backlog. */
+#define BACKLOG	  128
+#define LISTENING 'l'
 /* Seconds for what takes milliseconds, or else it hangs. */
 #define DEADLINE 20
 
-struct shared {
-	_Atomic uint64_t done;
-	_Atomic bool stop;
-};
-
-struct end {
-	struct shared *sh;
-	union {
-		struct sockaddr sa;
-		struct sockaddr_un un;
-		struct sockaddr_vm vm;
-	} addr;
-	socklen_t addr_len;
-	bool sndbuf;
-	int fd;
-	uint64_t sent;
-	/* Blocks and messages: what is sent or expected, what arrived. */
-	uint64_t pattern[BLOCK_SIZE / sizeof(uint64_t)];
-	uint64_t got[BLOCK_SIZE / sizeof(uint64_t)];
-};
-
-struct job {
-	const char *name;
-	int type;
-	unsigned int batch;
-	bool one_connection;
-	void (*step)(struct end *e);
-	void (*serve)(struct end *e, int listener);
-};
-
-static int check(int r, const char *what)
+int check(int r, const char *what)
 {
 	if (r < 0)
 		die("%s: %s", what, strerror(errno));
 	return r;
 }
 
-static void set_addr(struct end *e, const struct round_opts *o, uint32_t cid)
+static socklen_t unix_addr(const struct round_opts *o, unsigned int port,
+			   struct sockaddr_un *ret)
 {
-	memset(&e->addr, 0, sizeof(e->addr));
-	if (!strcmp(o->family, "vsock")) {
-		e->addr.vm.svm_family = AF_VSOCK;
-		e->addr.vm.svm_cid = cid;
-		e->addr.vm.svm_port = o->port;
-		e->addr_len = sizeof(e->addr.vm);
-		return;
-	}
-	if (strcmp(o->family, "unix") != 0)
-		die("%s: no such family", o->family);
-	e->addr.un.sun_family = AF_UNIX;
-	/* As deep as a rendezvous path: looking it up costs the same. */
-	if ((size_t)snprintf(e->addr.un.sun_path, sizeof(e->addr.un.sun_path),
-			     "%s/u/2/%u.plain", o->dir,
-			     o->port) >= sizeof(e->addr.un.sun_path))
+	int n = snprintf(ret->sun_path, sizeof(ret->sun_path),
+			 /* As deep as a rendezvous path: looking it up costs
+			  * the same. */
+			 "%s/u/2/%u.plain", o->dir, port);
+
+	if ((size_t)n >= sizeof(ret->sun_path))
 		die("%s: too long for a socket", o->dir);
-	e->addr_len = sizeof(e->addr.un);
+	ret->sun_family = AF_UNIX;
+	return sizeof(*ret);
+}
+
+socklen_t set_addr(const struct end *e, union addr *ret, bool peer,
+		   unsigned int port)
+{
+	const char *family = e->o->family;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!strcmp(family, "unix"))
+		return unix_addr(e->o, port, &ret->un);
+	if (!strcmp(family, "vsock")) {
+		ret->vm.svm_family = AF_VSOCK;
+		ret->vm.svm_cid = peer ? VMADDR_CID_LOCAL : VMADDR_CID_ANY;
+		ret->vm.svm_port = port;
+		return sizeof(ret->vm);
+	}
+	if (strcmp(family, "inet") != 0)
+		die("%s: no such family", family);
+	ret->in.sin_family = AF_INET;
+	ret->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ret->in.sin_port = htons(e->sh->tcp_port);
+	return sizeof(ret->in);
 }
 
 static void set_sndbuf(const struct end *e, int fd)
 {
 	int size = VSOCK_SNDBUF;
 
-	if (e->sndbuf)
+	if (e->o->sndbuf)
 		check(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size,
 				 sizeof(size)),
 		      "SO_SNDBUF");
 }
 
-static int dial(struct end *e, int type)
+int make_socket(struct end *e)
 {
-	int fd = check(socket(e->addr.sa.sa_family, type, 0), "socket");
+	int fd = check(socket(e->addr.sa.sa_family, (int)e->o->type, 0),
+		       "socket");
+
+	if (e->o->type == SOCK_DGRAM)
+		set_sndbuf(e, fd);
+	return fd;
+}
+
+int dial(struct end *e)
+{
+	int fd = make_socket(e);
 
 	check(connect(fd, &e->addr.sa, e->addr_len), "connect");
 	set_sndbuf(e, fd);
 	return fd;
 }
 
-static int answer(struct end *e, int listener)
+int answer(struct end *e, int listener)
 {
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
@@ -122,7 +109,7 @@ static int answer(struct end *e, int listener)
 	return fd;
 }
 
-static void write_all(int fd, const void *buf, size_t size)
+void write_all(int fd, const void *buf, size_t size)
 {
 	const char *p = buf;
 
@@ -136,8 +123,7 @@ static void write_all(int fd, const void *buf, size_t size)
 	}
 }
 
-/* Returns false at the end of the stream. */
-static bool read_all(int fd, void *buf, size_t size)
+bool read_all(int fd, void *buf, size_t size)
 {
 	size_t got = 0;
 
@@ -160,7 +146,7 @@ static void set_pattern(struct end *e)
 {
 	uint64_t x = 0x9e3779b97f4a7c15;
 
-	for (size_t i = 0; i < ARRAY_SIZE(e->pattern); i++) {
+	for (size_t i = 0; i < WORDS; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
@@ -168,155 +154,93 @@ static void set_pattern(struct end *e)
 	}
 }
 
-static void verify(struct end *e, size_t size, uint64_t seq)
+void verify(struct end *e, uint64_t seq)
 {
 	e->pattern[0] = seq;
-	if (memcmp(e->got, e->pattern, size) != 0)
+	if (memcmp(e->got, e->pattern, e->o->size) != 0)
 		die("message %llu arrived altered", (unsigned long long)seq);
 }
 
-static void connect_step(struct end *e)
+static int listen_on(struct end *e)
 {
-	while (e->sent - e->sh->done >= MAX_PENDING)
-		sched_yield();
-	check(close(dial(e, SOCK_STREAM)), "close");
-}
+	int fd = make_socket(e);
+	socklen_t len = e->addr_len;
 
-static void connect_serve(struct end *e, int listener)
-{
-	for (;;) {
-		check(close(answer(e, listener)), "close");
-		if (e->sh->stop)
-			return;
-		e->sh->done++;
+	check(bind(fd, &e->addr.sa, e->addr_len), "bind");
+	check(listen(fd, BACKLOG), "listen");
+	if (e->addr.sa.sa_family == AF_INET) {
+		check(getsockname(fd, &e->addr.sa, &len), "getsockname");
+		e->sh->tcp_port = ntohs(e->addr.in.sin_port);
 	}
+	return fd;
 }
-
-/* One message is under way at a time: it is never cut. */
-static void ping_step(struct end *e)
-{
-	e->pattern[0] = e->sent;
-	if (send(e->fd, e->pattern, PING_SIZE, MSG_NOSIGNAL) != PING_SIZE)
-		die("send: %s", strerror(errno));
-	if (recv(e->fd, e->got, PING_SIZE, 0) != PING_SIZE)
-		die("recv: no answer to message %llu",
-		    (unsigned long long)e->sent);
-	verify(e, PING_SIZE, e->sent);
-}
-
-static void ping_serve(struct end *e, int listener)
-{
-	int fd = answer(e, listener);
-	ssize_t n;
-
-	while ((n = recv(fd, e->got, PING_SIZE, 0)) == PING_SIZE) {
-		verify(e, PING_SIZE, e->sh->done);
-		e->sh->done++;
-		if (send(fd, e->got, PING_SIZE, MSG_NOSIGNAL) != PING_SIZE)
-			die("send: %s", strerror(errno));
-	}
-	if (n)
-		die("recv: %zd bytes at the end", n);
-	check(close(fd), "close");
-}
-
-static void bulk_step(struct end *e)
-{
-	e->pattern[0] = e->sent;
-	write_all(e->fd, e->pattern, BLOCK_SIZE);
-}
-
-static void bulk_serve(struct end *e, int listener)
-{
-	int fd = answer(e, listener);
-
-	while (read_all(fd, e->got, BLOCK_SIZE)) {
-		verify(e, BLOCK_SIZE, e->sh->done);
-		e->sh->done++;
-	}
-	check(close(fd), "close");
-}
-
-static const struct job jobs[] = {
-	{
-		.name = "connect",
-		.type = SOCK_STREAM,
-		.batch = 16,
-		.step = connect_step,
-		.serve = connect_serve,
-	},
-	{
-		.name = "pingpong",
-		.type = SOCK_STREAM,
-		.batch = 16,
-		.one_connection = true,
-		.step = ping_step,
-		.serve = ping_serve,
-	},
-	{
-		.name = "bulk",
-		.type = SOCK_STREAM,
-		.batch = 4,
-		.one_connection = true,
-		.step = bulk_step,
-		.serve = bulk_serve,
-	},
-};
 
 static void server(const struct job *job, struct end *e, int ready)
 {
 	static const char listening = LISTENING;
-	int fd = check(socket(e->addr.sa.sa_family, job->type, 0), "socket");
+	int fd = -1;
 
-	check(bind(fd, &e->addr.sa, e->addr_len), "bind");
-	check(listen(fd, MAX_PENDING * 2), "listen");
+	if (job->serve)
+		fd = listen_on(e);
 	write_all(ready, &listening, 1);
+	if (!job->serve)
+		return;
+	for (unsigned int i = 0; i < e->o->conns; i++)
+		e->fds[i] = answer(e, fd);
 	job->serve(e, fd);
+	for (unsigned int i = 0; i < e->o->conns; i++)
+		check(close(e->fds[i]), "close");
 	check(close(fd), "close");
 	if (e->addr.sa.sa_family == AF_UNIX)
 		check(unlink(e->addr.un.sun_path), "unlink");
 }
 
-/* Steps for @seconds, until the server has seen all; returns how many. */
-static uint64_t work(const struct job *job, struct end *e, double seconds)
+/* Steps for @seconds, until the server has seen all. */
+static struct figure work(const struct job *job, struct end *e, double seconds)
 {
 	uint64_t before = e->sent;
-	double end = now() + seconds;
+	double start = now();
 
 	do {
 		for (unsigned int i = 0; i < job->batch; i++) {
 			job->step(e);
 			e->sent++;
 		}
-	} while (now() < end);
+	} while (now() < start + seconds);
 	while (e->sh->done != e->sent)
 		sched_yield();
-	return e->sent - before;
+	return (struct figure){ .n = (double)(e->sent - before),
+				.cost = now() - start };
 }
 
 /* A slice for each byte that comes, and a line of figures for each slice. */
 static void client(const struct job *job, struct end *e, double seconds)
 {
+	struct figure f;
 	char c;
 
-	if (job->one_connection)
-		e->fd = dial(e, job->type);
+	alarm(DEADLINE);
+	for (unsigned int i = 0; i < e->o->conns; i++)
+		e->fds[i] = dial(e);
+	if (job->start)
+		job->start(e);
+	alarm(0);
 	while (read(STDIN_FILENO, &c, 1) == 1) {
-		double start;
-		uint64_t n;
-
 		alarm(DEADLINE);
-		work(job, e, seconds / 5);
-		start = now();
-		n = work(job, e, seconds);
-		dprintf(STDOUT_FILENO, "%llu %.9f\n", (unsigned long long)n,
-			now() - start);
+		if (job->measure) {
+			f = job->measure(e);
+		} else {
+			work(job, e, seconds / 5);
+			f = work(job, e, seconds);
+		}
+		dprintf(STDOUT_FILENO, "%.0f %.9f\n", f.n, f.cost);
 		alarm(0);
 	}
 	e->sh->stop = true;
-	if (!job->one_connection)
-		e->fd = dial(e, job->type);
-	check(close(e->fd), "close");
+	if (job->stop)
+		job->stop(e);
+	for (unsigned int i = 0; i < e->o->conns; i++)
+		check(close(e->fds[i]), "close");
 }
 
 /* Both must succeed; if one fails, the other would wait for it in vain. */
@@ -328,7 +252,8 @@ static int wait_both(pid_t a, pid_t b)
 		int status;
 		pid_t pid = check(wait(&status), "wait");
 
-		alarm(DEADLINE);
+		if (left == 2 && pid == b)
+			alarm(DEADLINE);
 		if (!status || failed)
 			continue;
 		failed = 1;
@@ -342,20 +267,26 @@ static int wait_both(pid_t a, pid_t b)
 	return failed;
 }
 
+static const struct job *find(const struct job *job, const char *name)
+{
+	while (job->name && strcmp(job->name, name) != 0)
+		job++;
+	return job->name ? job : NULL;
+}
+
 int round_run(const struct round_opts *o)
 {
-	const struct job *job = NULL;
+	const struct job *job = find(moving_jobs, o->job);
 	static struct end e;
 	int ready[2];
 	char c = 0;
 	pid_t pids[2];
 
-	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
-		if (!strcmp(jobs[i].name, o->job))
-			job = &jobs[i];
 	if (!job)
+		job = find(asking_jobs, o->job);
+	if (!job || o->size > MAX_SIZE || o->conns > MAX_CONNS)
 		die("%s: no such job", o->job);
-	e.sndbuf = o->sndbuf;
+	e.o = o;
 	e.sh = mmap(NULL, sizeof(*e.sh), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (e.sh == MAP_FAILED)
@@ -367,15 +298,16 @@ int round_run(const struct round_opts *o)
 		if (pids[i])
 			continue;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		set_addr(&e, o, i ? VMADDR_CID_LOCAL : VMADDR_CID_ANY);
 		if (i) {
 			close(ready[1]);
 			if (read(ready[0], &c, 1) != 1 || c != LISTENING)
 				die("nobody listens");
-			client(job, &e, o->ms * 0.001);
-		} else {
-			server(job, &e, ready[1]);
 		}
+		e.addr_len = set_addr(&e, &e.addr, i, o->port);
+		if (i)
+			client(job, &e, o->ms * 0.001);
+		else
+			server(job, &e, ready[1]);
 		exit(0);
 	}
 	close(ready[0]);

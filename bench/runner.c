@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The process of one side in one round: this program once more, with or
- * without the preload.
+ * without a preload.
  */
 #include "bench.h"
 
@@ -9,42 +9,61 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define FIRST_PORT 5000
 
-static bool preloaded(enum side side, const struct opts *o)
+const struct way *way_of(const struct row *row, enum side side,
+			 const struct opts *o)
 {
-	return side == SIDE_SUBJECT && !o->selftest;
+	return row->ways[o->selftest ? SIDE_BASE : side];
+}
+
+const char *preload_of(const struct way *way, const struct opts *o)
+{
+	switch (way->preload) {
+	case PRELOAD_EMPTY:
+		return o->empty;
+	case PRELOAD_SHIM:
+		return o->lib;
+	case PRELOAD_WRAPPER:
+		return o->wrapper;
+	default:
+		return NULL;
+	}
 }
 
 /* In the child: never returns. */
 static void become(const struct row *row, enum side side, const struct opts *o)
 {
-	bool vsock = preloaded(side, o) && !row->preloaded_unix;
-	char ms[16];
-	char port[16];
+	const struct way *way = way_of(row, side, o);
+	const char *preload = preload_of(way, o);
+	char numbers[5][16];
 	const char *argv[] = {
-		"bench",
-		"--round",
-		row->job,
-		"--family",
-		vsock ? "vsock" : "unix",
-		"--ms",
-		ms,
-		"--port",
-		port,
-		"--dir",
-		o->dir,
-		side == SIDE_BASE_SNDBUF ? "--sndbuf" : NULL,
+		"bench",    "--round",	 row->job,
+		"--family", way->family, "--ms",
+		numbers[0], "--port",	 numbers[1],
+		"--type",   numbers[2],	 "--size",
+		numbers[3], "--conns",	 numbers[4],
+		"--dir",    o->dir,	 way->sndbuf ? "--sndbuf" : NULL,
 		NULL,
 	};
+	const unsigned int values[] = {
+		o->ms,
+		FIRST_PORT + side,
+		row->type ? (unsigned int)row->type : SOCK_STREAM,
+		row->size,
+		way->conns ? way->conns : row->conns,
+	};
 
-	snprintf(ms, sizeof(ms), "%u", o->ms);
-	snprintf(port, sizeof(port), "%u", FIRST_PORT + side);
-	if (preloaded(side, o))
-		setenv("LD_PRELOAD", o->lib, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		snprintf(numbers[i], sizeof(numbers[i]), "%u", values[i]);
+	if (preload)
+		setenv("LD_PRELOAD", preload, 1);
+	if (way->preload == PRELOAD_WRAPPER)
+		setenv("SOCKET_WRAPPER_DIR", o->dir, 1);
 	execv("/proc/self/exe", (char *const *)argv);
 	die("/proc/self/exe: %s", strerror(errno));
 }
@@ -74,25 +93,41 @@ void runner_start(struct runner *r, const struct row *row, enum side side,
 		die("fdopen: %s", strerror(errno));
 }
 
+/* Where nothing refuses the kernel's own vsock: is it the shim's that is used?
+ */
+static void must_meet(enum side side, const struct opts *o)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/v/2/%u.vsock", o->dir,
+		 FIRST_PORT + side);
+	if (access(path, F_OK) < 0)
+		die("%s: not the shim's socket: %s", path, strerror(errno));
+}
+
 struct figure runner_slice(const struct row *row, enum side side,
 			   const struct opts *o, struct runner *r)
 {
 	struct figure f;
 	char line[128];
 
-	(void)side;
-	(void)o;
 	if (write(r->to, "", 1) != 1 || !fgets(line, sizeof(line), r->from) ||
 	    sscanf(line, "%lf %lf", &f.n, &f.cost) != 2 || f.n <= 0)
 		die("%s: broken", row->name);
+	if (o->kernel && way_of(row, side, o)->preload == PRELOAD_SHIM)
+		must_meet(side, o);
 	return f;
 }
 
-void runner_stop(struct runner *r, const struct row *row)
+void runner_stop(struct runner *r, const struct row *row, FILE *out)
 {
+	char line[128];
 	int status;
 
 	close(r->to);
+	while (fgets(line, sizeof(line), r->from))
+		if (out)
+			fputs(line, out);
 	fclose(r->from);
 	if (waitpid(r->pid, &status, 0) != r->pid || status)
 		die("%s: broken at its end", row->name);

@@ -9,9 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *preload_of(enum side side, const struct opts *o)
+static const char *preload(const struct row *row, enum side side,
+			   const struct opts *o)
 {
-	return side == SIDE_SUBJECT && !o->selftest ? o->lib : o->empty;
+	return preload_of(way_of(row, side, o), o);
 }
 
 struct figure start_instructions(const struct row *row, enum side side,
@@ -26,11 +27,10 @@ struct figure start_instructions(const struct row *row, enum side side,
 	char line[4096];
 	FILE *pipe;
 
-	(void)row;
 	(void)r;
 	if ((size_t)snprintf(line, sizeof(line), command,
-			     preload_of(side, o)) >= sizeof(line))
-		die("%s: too long", preload_of(side, o));
+			     preload(row, side, o)) >= sizeof(line))
+		die("%s: too long", preload(row, side, o));
 	pipe = popen(line, "re");
 	if (!pipe)
 		die("popen: %s", strerror(errno));
@@ -57,11 +57,10 @@ struct figure start_time(const struct row *row, enum side side,
 	struct figure f = { .n = 0 };
 	double start = now();
 
-	(void)row;
 	(void)r;
 	if ((size_t)snprintf(env, sizeof(env), "LD_PRELOAD=%s",
-			     preload_of(side, o)) >= sizeof(env))
-		die("%s: too long", preload_of(side, o));
+			     preload(row, side, o)) >= sizeof(env))
+		die("%s: too long", preload(row, side, o));
 	do {
 		int status;
 		pid_t pid;

@@ -44,6 +44,11 @@
 #define TYPE SOCK_STREAM
 #endif
 
+/* The connect timeout of every socket; 0: the default. */
+#ifndef PATIENCE_MS
+#define PATIENCE_MS 0
+#endif
+
 /* Not macros: they are to be seen by name in the text of a call. */
 static const unsigned int ANY UNUSED = VMADDR_CID_ANY;
 static const unsigned int PORT_ANY UNUSED = VMADDR_PORT_ANY;
@@ -342,9 +347,21 @@ static UNUSED unsigned int mask_of(int fd)
 
 /* --- sockets in the usual states ------------------------------------------ */
 
+static UNUSED void set_connect_timeout(int fd, long ms)
+{
+	struct timeval t = { ms / 1000, ms % 1000 * 1000 };
+
+	MUST(setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &t,
+			sizeof(t)));
+}
+
 static UNUSED int vsock(void)
 {
-	return (int)MUST(socket(AF_VSOCK, TYPE, 0));
+	int s = (int)MUST(socket(AF_VSOCK, TYPE, 0));
+
+	if (PATIENCE_MS)
+		set_connect_timeout(s, PATIENCE_MS);
+	return s;
 }
 
 static UNUSED int stream(void)
@@ -549,14 +566,6 @@ static UNUSED const char *so_error(int fd)
 }
 
 #define FACT_SO_ERROR(id, fd) say(id, "SO_ERROR of %s is %s", #fd, so_error(fd))
-
-static UNUSED void set_connect_timeout(int fd, long ms)
-{
-	struct timeval t = { ms / 1000, ms % 1000 * 1000 };
-
-	MUST(setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &t,
-			sizeof(t)));
-}
 
 static UNUSED void set_timeout(int fd, int option, long ms)
 {

@@ -371,12 +371,16 @@ static void part(void)
 	sigaction(SIGALRM, &action, NULL);
 	for (int i = 0; i < 2; i++) {
 		vsock_pair(&client, &reader);
-		for (int k = 0; k < 2; k++)
+		for (int k = 0; k < 2; k++) {
+			struct cmsghdr c = { .cmsg_len = CMSG_LEN(0) };
+
+			memcpy(controls[k], &c, sizeof(c));
 			many[k].msg_hdr =
 				(struct msghdr){ .msg_iov = &iovs[k],
 						 .msg_iovlen = 1,
-						 .msg_control = controls[k],
-						 .msg_controllen = i ? 32 : 0 };
+						 .msg_control = controls[k] };
+			many[k].msg_hdr.msg_controllen = i ? sizeof(c) : 0;
+		}
 		setitimer(ITIMER_REAL, &often, NULL);
 		n = sendmmsg(client, many, 2, 0);
 		setitimer(ITIMER_REAL, &never, NULL);

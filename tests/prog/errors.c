@@ -277,6 +277,8 @@ static void calls_that_make_or_name(void)
 static void calls_that_connect(void)
 {
 	ROW("connect", "no transport leads to the CID", connect_nowhere());
+	ROW("connect", "SEQPACKET, to a guest that is not there",
+	    to(socket(AF_VSOCK, SOCK_SEQPACKET, 0), 99, 7000));
 	ROW("connect", "nobody listens on the port", connect_refused());
 	ROW("connect", "the listener's backlog is full", connect_full());
 	ROW("connect", "the listener has another type",
