@@ -107,6 +107,17 @@ static void allow_data(void)
 		ALLOW_NR(SYS_epoll_wait),
 #endif
 		ALLOW_NR(SYS_epoll_pwait),
+#ifdef SYS_socketcall /* what 32-bit programs do most of that with */
+		ALLOW_NR(SYS_socketcall),
+#endif
+#ifdef SYS__newselect
+		ALLOW_NR(SYS__newselect),
+#endif
+#ifdef SYS_recvmmsg_time64
+		ALLOW_NR(SYS_ppoll_time64),
+		ALLOW_NR(SYS_pselect6_time64),
+		ALLOW_NR(SYS_recvmmsg_time64),
+#endif
 		ALLOW_NR(SYS_exit_group),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 	};
