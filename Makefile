@@ -74,7 +74,7 @@ $(BUILD)/%.o: %.c
 PLAIN_CFLAGS = $(FLAGS) $(CPPFLAGS) $(CFLAGS)
 # On 32-bit x86, what libc's socketcall(2) would hide from the guard.
 DIRECT := $(if $(filter -m32,$(CC) $(CFLAGS)),$(abspath $(BUILD))/tests/direct.so)
-TEST_BINS := $(BUILD)/tests/novsock $(BUILD)/tests/libempty.so \
+TEST_BINS := $(BUILD)/tests/novsock $(BUILD)/tests/nosockopt $(BUILD)/tests/libempty.so \
 	$(BUILD)/tests/umlfix.so \
 	$(PROGS:%.c=$(BUILD)/%) $(ORACLES:%.c=$(BUILD)/%) \
 	$(UNITS:%.c=$(BUILD)/%) $(BUILD)/bench/bench
@@ -95,6 +95,10 @@ $(BUILD)/tests/novsock: tests/tools/novsock.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(PLAIN_CFLAGS) -static -o $@ $<
+$(BUILD)/tests/nosockopt: tests/tools/nosockopt.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(PLAIN_CFLAGS) -o $@ $<
 $(BUILD)/tests/libempty.so: tests/tools/empty.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -144,6 +148,18 @@ oracle-pair:
 	@$(MAKE) --no-print-directory test-bins
 	@BUILD=$(BUILD) tests/oracle/run pair
 
+# Linux's own tests. SUITES: of which versions.
+kernel-suite:
+	$(DEPS) build suite
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/novsock
+	@BUILD=$(BUILD) tests/kernel-suite $(SUITES)
+
+# On top of other kernels. KERNELS: which, see tests/old-kernels.
+old-kernels:
+	$(DEPS) build check oracle suite
+	@$(MAKE) --no-print-directory test-bins
+	@BUILD=$(BUILD) tests/old-kernels $(KERNELS)
+
 BENCH_BINS := all $(BUILD)/bench/bench $(BUILD)/tests/novsock \
 	$(BUILD)/tests/libempty.so
 
@@ -185,7 +201,8 @@ compile_commands.json: Makefile
 	    '$(CC) $(subst ",\",$(filter-out -MMD -MP,$(FLAGS))) -c '"$$f"; \
 	  s=,; done; printf '\n]\n'; } >$@
 
-.PHONY: all test-bins demo check unaffected fresh oracle oracle-pair bench \
-	bench-kernel bench-plot lint install clean compile_commands.json
+.PHONY: all test-bins demo check unaffected fresh oracle oracle-pair \
+	kernel-suite old-kernels bench bench-kernel bench-plot lint install clean \
+	compile_commands.json
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -44,6 +44,21 @@ load helpers
 	[ "$output" = "-1 ENOSYS" ]
 }
 
+@test "guard: where io_uring is allowed, vsock is not" {
+	cat >try.py <<-END
+		import ctypes, errno, socket, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		libc.syscall(425, 1, 0)
+		print(errno.errorcode[ctypes.get_errno()])
+		if len(sys.argv) > 1:
+		    socket.socket(socket.AF_VSOCK)
+	END
+	here=$("$PYTHON" try.py)
+	run -1 guard --io-uring "$PYTHON" try.py vsock
+	[ "${lines[0]}" = "$here" ]
+	[[ $output == *"Address family not supported by protocol"* ]]
+}
+
 @test "guard: a 64-bit program finds no way out through 32-bit system calls" {
 	[ "$(uname -m)" = x86_64 ] || skip "this machine has one ABI"
 	# push rbx; mov ebx, SYS_SOCKET; mov eax, 102 (socketcall); int 0x80; pop rbx; ret

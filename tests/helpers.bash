@@ -68,7 +68,7 @@ guard() {
 	if [ -n "${in_background-}" ]; then
 		exec setsid "$BUILD/tests/novsock" "$@"
 	fi
-	timeout -k 2 40 "$BUILD/tests/novsock" "$@" 3>&-
+	timeout -k 2 $((BATS_TEST_TIMEOUT * 2 / 3)) "$BUILD/tests/novsock" "$@" 3>&-
 }
 
 # shim [CID=N] [NAME=VALUE]... COMMAND...: the same, with our library.

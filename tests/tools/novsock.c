@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * novsock COMMAND...: becomes COMMAND, on a kernel that seems to lack vsock.
+ * novsock [--io-uring] COMMAND...: becomes COMMAND, on a kernel that seems to
+ * lack vsock.
  *
  * A seccomp filter, which all children inherit, refuses AF_VSOCK sockets with
  * EAFNOSUPPORT and io_uring, which can make sockets too, with ENOSYS. The vsock
  * devices, where the host has them, cannot be opened any more (EACCES). So no
  * test can touch the host's own vsock, and a call that the preloaded library
  * should have answered but did not is seen.
+ *
+ * --io-uring allows io_uring. It is for programs that are known to make no
+ * socket by it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -174,6 +178,14 @@ static void hide_devices(void)
 	}
 }
 
+static void allow_io_uring(void)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].code == (BPF_JMP | BPF_JEQ | BPF_K) &&
+		    rules[i].k == SYS_io_uring_setup)
+			rules[i].k = NONE;
+}
+
 /* no_new_privs only where the kernel insists: it would stop a test's su. */
 static void refuse_vsock(void)
 {
@@ -190,8 +202,14 @@ int main(int argc, char **argv)
 {
 	int err;
 
+	if (argc > 1 && strcmp(argv[1], "--io-uring") == 0) {
+		allow_io_uring();
+		argc--;
+		argv++;
+	}
 	if (argc < 2) {
-		fprintf(stderr, "usage: novsock COMMAND [ARGUMENT...]\n");
+		fprintf(stderr,
+			"usage: novsock [--io-uring] COMMAND [ARGUMENT...]\n");
 		return 125;
 	}
 	hide_devices();
