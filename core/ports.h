@@ -20,11 +20,19 @@ struct ports;
 /*
  * Opens @dir/ports (created with @mode) and maps it. @trusted says of an owner
  * whether the file may be his. 0, or -errno. The mapping lasts as long as the
- * process; no descriptor stays open.
+ * process, or until ports_unmap(); no descriptor stays open.
  */
 int ports_map(const struct sys *sys, const char *dir, mode_t mode,
 	      bool (*trusted)(const struct stat *st, const void *arg),
 	      const void *arg, struct ports **ret);
+
+void ports_unmap(struct ports *p);
+
+/*
+ * A copy of @dir/ports, for who only looks: makes nothing, and needs no right
+ * but to read. 0, or -errno; -EPROTO: there is something else.
+ */
+int ports_read(const struct sys *sys, const char *dir, struct ports **ret);
 
 /* A random number that tells this machine's directory from any other. */
 uint64_t ports_id(const struct ports *p);
@@ -46,6 +54,47 @@ bool ports_issued(const struct ports *p, uint32_t port);
 void ports_mark(struct ports *p, uint32_t port);
 void ports_unmark(struct ports *p, uint32_t port);
 bool ports_marked(const struct ports *p, uint32_t port);
+
+/*
+ * Has the machine a gateway? Its bridge says so, and may have died since. Not 0
+ * if it has: a number that no other bridge had, by which it is given up. One
+ * that relays is not the way to others, but stands in the way to all.
+ */
+uint32_t ports_gateway(const struct ports *p);
+void ports_open_gateway(struct ports *p, bool relays);
+void ports_close_gateway(struct ports *p, uint32_t number);
+#define PORTS_RELAYS 2u /* a bit of that number */
+
+/*
+ * The connections that go by a bridge. It adds one before its program can have
+ * it, and drops it before the program can meet its end; so what has ended for
+ * the program, and is here, the bridge did not end: it was killed, or its
+ * device has gone. There is room for 2,048, with those that were so cut off:
+ * one more takes the place of another, which may live. If that is cut off, it
+ * looks like an end.
+ *
+ * The connection of a client is named by its @port; one that accept(2) made by
+ * a random number, which its bridge's socket has in its name (name.h): host and
+ * port of its peer may be another's before its program has read all.
+ */
+uint64_t ports_link(uint32_t port);
+void ports_add_link(struct ports *p, uint64_t link);
+void ports_drop_link(struct ports *p, uint64_t link);
+bool ports_has_link(const struct ports *p, uint64_t link);
+
+/* Was there ever one? */
+bool ports_had_links(const struct ports *p);
+
+/*
+ * The machine's CID, once it has migrated; else 0. It is set under the lock,
+ * just before the machine's directory gets the name.
+ */
+uint32_t ports_cid(const struct ports *p);
+void ports_set_cid(struct ports *p, uint32_t cid);
+
+/* Has a machine of the directory migrated, be it another? */
+bool ports_migrated(const struct ports *p);
+void ports_set_migrated(struct ports *p);
 
 /* Where the sweep of stale paths goes on: an offset in the directory. */
 aligned_i64 *ports_sweep(struct ports *p);
@@ -73,5 +122,12 @@ struct ports_lock {
 };
 int ports_lock(const struct sys *sys, const char *dir, struct ports_lock *ret);
 void ports_unlock(const struct sys *sys, const struct ports_lock *l);
+
+/*
+ * A second lock, for what takes longer: a descriptor for ports_unclaim(), or
+ * -errno; -ETIMEDOUT after @seconds.
+ */
+int ports_claim(const struct sys *sys, const char *dir, int seconds);
+void ports_unclaim(const struct sys *sys, int claim);
 
 #endif

@@ -18,11 +18,13 @@
  */
 #include "core/rdv.h"
 
+#include "core/hello.h"
 #include "core/route.h"
 #include "core/util.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/file.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -105,46 +107,187 @@ static const char *dir_objection(const struct machine *m, const struct stat *st)
 	return NULL;
 }
 
-/*
- * In a directory that everybody may write to, what is found is only as good as
- * its owner: the user, root, or whoever opened the directory to all.
- */
+bool rdv_trusts(const struct machine *m, uid_t user)
+{
+	return m->share != 077 || user == 0 || user == m->owner ||
+	       user == m->sys->geteuid();
+}
+
+bool rdv_believes(const struct machine *m, int fd, uint32_t port)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	return port > ADDR_LAST_RESERVED ||
+	       m->sys->getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) <
+		       0 ||
+	       rdv_trusts(m, who.uid);
+}
+
 static bool trusted(const struct stat *st, const void *arg)
 {
-	const struct machine *m = arg;
+	return rdv_trusts(arg, st->st_uid);
+}
 
-	return m->share != 077 || st->st_uid == 0 || st->st_uid == m->owner ||
-	       st->st_uid == m->sys->geteuid();
+/* A machine that is new is served by a relay for all before it connects. */
+static void wait_for_relay(const struct machine *m)
+{
+	const struct timespec ms = { .tv_nsec = 1000 * 1000 };
+	int fd, r, tries = RDV_RELAY_MS;
+
+	fd = m->sys->open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	/* Again and again: it may be a migration, which is soon over. */
+	while ((r = m->sys->flock(fd, LOCK_SH | LOCK_NB)) == -EWOULDBLOCK &&
+	       !ports_gateway(m->ports) && tries-- > 0)
+		m->sys->sleep(&ms);
+	if (r == 0)
+		m->sys->flock(fd, LOCK_UN);
+	m->sys->close(fd);
 }
 
 /* Makes "<dir>/<cid>", and maps its ports. */
 static int open_own(struct machine *m, const struct place *p, const char **why)
 {
 	mode_t mode = m->share == 077 ? 01777 : m->share == 070 ? 02770 : 0700;
-	char path[DIR_SIZE];
+	char path[DIR_SIZE], held[FD_PATH_MAX];
 	struct stat st;
-	int fd, r;
+	int fd, made, r;
 
 	machine_dir(p, m->cid, path);
-	r = m->sys->mkdir(path, mode);
-	if (r == 0)
-		r = m->sys->chmod(path, mode); /* whatever the umask is */
-	if (r < 0 && r != -EEXIST)
-		return r;
+	made = m->sys->mkdir(path, mode);
+	if (made < 0 && made != -EEXIST)
+		return made;
 	fd = m->sys->open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 			  0);
 	if (fd < 0)
 		return fd;
 	r = m->sys->fstat(fd, &st);
-	m->sys->close(fd);
 	if (r == 0 && !trusted(&st, m))
 		r = -EPERM;
+	/* Whatever the umask is. Others may have moved it by now. */
+	spell_fd(fd, held);
+	if (r == 0 && made == 0)
+		r = m->sys->chmod(m->share ? held : path, mode);
+	m->sys->close(fd);
 	if (r == 0)
 		r = ports_map(m->sys, path, 0600 | (m->share & 066), trusted, m,
 			      &m->ports);
+	if (r == 0 && made == 0)
+		wait_for_relay(m);
 	if (r == -EPERM || r == -ELOOP)
 		*why = "holds this machine's files of another user";
+	if (r == -EPROTO)
+		*why = "holds a machine of another version of vsockshim "
+		       "(remove "
+		       "it when no program uses it)";
 	return r;
+}
+
+/* The CID in the link that a machine has left at @path; 0: there is none. */
+static uint32_t moved_to(const struct machine *m, const char *path)
+{
+	char text[sizeof(RDV_MOVED) + ADDR_U32_MAX];
+	const size_t skipped = sizeof(RDV_MOVED) - 1;
+	const char *s = text + skipped;
+	struct stat st;
+	uint32_t cid;
+	ssize_t n;
+
+	if (m->sys->lstat(path, &st) < 0 || !S_ISLNK(st.st_mode) ||
+	    !trusted(&st, m))
+		return 0;
+	n = m->sys->readlink(path, text, sizeof(text));
+	if (n <= (ssize_t)skipped || memcmp(text, RDV_MOVED, skipped) != 0 ||
+	    !addr_scan_u32(&s, text + n, &cid) || s != text + n)
+		return 0;
+	return cid;
+}
+
+/* A machine may migrate again, so often that this is found. */
+#define MOVES 40
+
+/* The next CID of the machine that once had @cid; 0: it has that. */
+static uint32_t next_cid(const struct machine *m, const struct place *p,
+			 uint32_t cid)
+{
+	char path[DIR_SIZE];
+
+	machine_dir(p, cid, path);
+	return moved_to(m, path);
+}
+
+uint32_t rdv_now(const struct machine *m, uint32_t cid)
+{
+	uint32_t next = cid;
+	struct place place;
+
+	if (place_open(m, &place) < 0)
+		return cid;
+	for (int i = 0; i < MOVES && next; i++) {
+		cid = next;
+		next = next_cid(m, &place, cid);
+	}
+	place_close(m, &place);
+	return cid;
+}
+
+struct name rdv_name(const struct machine *m, const struct sockaddr_un *un,
+		     socklen_t len)
+{
+	struct name n = name_decode(un, len);
+	uint32_t was = n.cid;
+
+	if (n.kind == NAME_NONE)
+		return n;
+	n.cid = rdv_now(m, was);
+	if (n.kind == NAME_PATH && n.bound == was)
+		n.bound = n.cid;
+	return n;
+}
+
+bool rdv_follow(struct machine *m)
+{
+	uint32_t cid = m->ports ? ports_cid(m->ports) : 0;
+
+	if (!cid || cid == __atomic_load_n(&m->cid, __ATOMIC_RELAXED))
+		return false;
+	__atomic_store_n(&m->cid, cid, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Opens it where it is now. */
+static int open_moved(struct machine *m, const struct place *p,
+		      const char **why)
+{
+	uint32_t next;
+	int r = open_own(m, p, why);
+
+	for (int i = 0; i < MOVES && (r == -ENOTDIR || r == -ELOOP); i++) {
+		next = next_cid(m, p, m->cid);
+		if (!next)
+			break;
+		m->cid = next;
+		*why = NULL;
+		r = open_own(m, p, why);
+	}
+	return r;
+}
+
+int rdv_check(const struct machine *m, const char **why)
+{
+	struct stat st;
+	int r;
+
+	*why = m->dir[0] == '/' ? NULL : "is not an absolute path";
+	if (*why)
+		return -EINVAL;
+	r = m->sys->stat(m->dir, &st);
+	if (r < 0)
+		return r;
+	*why = dir_objection(m, &st);
+	return *why ? -EPERM : 0;
 }
 
 int rdv_open(struct machine *m, const char **why)
@@ -154,8 +297,10 @@ int rdv_open(struct machine *m, const char **why)
 	int r;
 
 	*why = NULL;
-	if (m->ports)
+	if (m->ports) {
+		rdv_follow(m);
 		return 0;
+	}
 	if (m->dir[0] != '/') {
 		*why = "is not an absolute path";
 		return -EINVAL;
@@ -178,9 +323,18 @@ int rdv_open(struct machine *m, const char **why)
 	r = place_open(m, &place);
 	if (r < 0)
 		return r;
-	r = open_own(m, &place, why);
+	r = open_moved(m, &place, why);
 	place_close(m, &place);
 	return r;
+}
+
+/* The machine's files and, until place_close(), the way there. */
+static int enter(struct machine *m, struct place *p)
+{
+	const char *why;
+	int r = rdv_open(m, &why);
+
+	return r < 0 ? r : place_open(m, p);
 }
 
 /*
@@ -209,13 +363,17 @@ static int reclaim(const struct machine *m, const struct place *p,
 	struct sockaddr_un un;
 	socklen_t len = path_addr(p, name, &un);
 	int r = probe(m->sys, &un, len);
+	struct stat st;
 
 	if (r != -ESTALE)
 		return r;
-	r = m->sys->unlink(un.sun_path);
+	r = m->sys->lstat(un.sun_path, &st);
+	if (r == 0)
+		r = S_ISSOCK(st.st_mode) ? m->sys->unlink(un.sun_path) : -EPERM;
 	if (r == 0)
 		ports_unmark(m->ports, name->port);
-	return r;
+	/* Another user's, or no socket of anybody's: it stays. */
+	return r == -EPERM ? -EADDRINUSE : r;
 }
 
 /* One entry of getdents64(2). */
@@ -226,6 +384,7 @@ struct entry {
 	uint8_t type;
 	char name[];
 };
+#define ENTRY_MAX (ssize_t)(sizeof(struct entry) + NAME_MAX + 1)
 
 /*
  * Each bind looks at the next few paths of the machine, and removes those that
@@ -264,7 +423,11 @@ OWN_FRAME static void sweep(const struct machine *m, const struct place *p)
 		if (name.kind == NAME_PATH)
 			(void)reclaim(m, p, &name);
 	}
-	/* At the end, nothing: the next goes from the start again. */
+	/* Had there been one more it would have fit: the next begins anew. One
+	 * that went on at the end would only see the oldest on a tmpfs before
+	 * Linux 6.6, where new ones come first and offsets count. */
+	if (n <= SWEEP_BYTES - ENTRY_MAX)
+		next = 0;
 	__atomic_store_n(at, next, __ATOMIC_RELAXED);
 }
 
@@ -317,6 +480,54 @@ static int clashing(const struct machine *m, const struct name *name,
 	return n;
 }
 
+/*
+ * In a directory that others write to, a symbolic link may take a socket's
+ * place at any time, and lead to a socket that is none of theirs to use. So
+ * what is to be reached there is held first, as @un then spells it. And what
+ * not every user may take (@reserved) is nobody's unless he is trusted with it.
+ * 0, with a descriptor to close or -1; -ECONNREFUSED; -ELOOP; or -errno.
+ */
+static int hold(const struct machine *m, bool reserved, struct sockaddr_un *un,
+		socklen_t *len, int *ret_fd)
+{
+	struct stat st;
+	int fd, r;
+
+	*ret_fd = -1;
+	if (!m->share)
+		return 0;
+	fd = m->sys->open(un->sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	r = m->sys->fstat(fd, &st);
+	if (r == 0 && S_ISLNK(st.st_mode))
+		r = -ELOOP;
+	else if (r == 0 && reserved && !trusted(&st, m))
+		r = -ECONNREFUSED;
+	if (r < 0) {
+		m->sys->close(fd);
+		return r;
+	}
+	spell_fd(fd, un->sun_path);
+	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+			   strlen(un->sun_path) + 1);
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Of the socket that was bound to it, whatever the umask is. */
+static int set_mode(const struct machine *m, struct sockaddr_un *un)
+{
+	socklen_t len;
+	int held, r = hold(m, false, un, &len, &held);
+
+	if (r == 0)
+		r = m->sys->chmod(un->sun_path, 0700 | m->share);
+	if (held >= 0)
+		m->sys->close(held);
+	return r;
+}
+
 /* Holds the lock. */
 static int bind_name(const struct machine *m, const struct place *p, int fd,
 		     const struct name *name)
@@ -338,8 +549,7 @@ static int bind_name(const struct machine *m, const struct place *p, int fd,
 		ports_unmark(m->ports, name->port);
 		return r;
 	}
-	/* Whatever the umask is. Too late to fail: a socket is bound once. */
-	(void)m->sys->chmod(un.sun_path, 0700 | m->share);
+	(void)set_mode(m, &un); /* too late to fail: a socket is bound once */
 	return 0;
 }
 
@@ -359,43 +569,72 @@ static int bind_errno(struct machine *m, int r)
 	}
 }
 
-static int lock_machine(const struct machine *m, const struct place *p,
+/*
+ * The lock of the machine, whose CID does not change until it is unlocked. A
+ * moment before its directory has a new name it says so.
+ */
+static int lock_machine(struct machine *m, const struct place *p,
 			struct ports_lock *ret)
 {
+	const struct timespec moment = { .tv_nsec = 1000 * 1000 };
 	char dir[DIR_SIZE];
+	int r;
 
-	machine_dir(p, m->cid, dir);
-	return ports_lock(m->sys, dir, ret);
+	for (int tries = 0;;) {
+		machine_dir(p, m->cid, dir);
+		r = ports_lock(m->sys, dir, ret);
+		if (rdv_follow(m)) {
+			if (r == 0)
+				ports_unlock(m->sys, ret);
+		} else if (r == -ENOENT && ports_cid(m->ports) && tries++ < 5) {
+			m->sys->sleep(&moment);
+		} else {
+			return r;
+		}
+	}
+}
+
+/* What is not there may be just on its way to another CID: then *@cid is that,
+ * where it is by now. */
+static bool has_moved(struct machine *m, const struct place *p,
+		      enum route route, uint32_t *cid)
+{
+	struct ports_lock lock;
+
+	if (route != ROUTE_LOCAL || !ports_cid(m->ports) ||
+	    lock_machine(m, p, &lock) < 0)
+		return false;
+	ports_unlock(m->sys, &lock);
+	*cid = m->cid;
+	return true;
 }
 
 int rdv_bind(struct machine *m, int fd, const struct vaddr *want, bool dgram,
 	     bool low_ports, uint32_t *ret_port)
 {
 	struct name name = { .kind = NAME_PATH,
-			     .cid = m->cid,
 			     .port = want->port,
 			     .bound = want->cid,
 			     .dgram = dgram };
 	struct place place;
 	struct ports_lock lock;
-	const char *why;
 	int r;
 
 	if (!route_may_bind(m->cid, want->cid))
 		return -EADDRNOTAVAIL;
 	if (want->port <= ADDR_LAST_RESERVED && !low_ports)
 		return -EACCES;
-	r = rdv_open(m, &why);
-	if (r < 0)
-		return bind_errno(m, r);
-	r = place_open(m, &place);
+	r = enter(m, &place);
 	if (r < 0)
 		return bind_errno(m, r);
 	r = lock_machine(m, &place, &lock);
 	if (r < 0)
 		goto out;
+	name.cid = m->cid;
 	sweep(m, &place);
-	if (name.port != VMADDR_PORT_ANY) {
+	if (!route_may_bind(m->cid, want->cid)) {
+		r = -EADDRNOTAVAIL; /* not any more */
+	} else if (name.port != VMADDR_PORT_ANY) {
 		r = !dgram && ports_issued(m->ports, name.port) &&
 				    auto_bound(m, name.port)
 			    ? -EADDRINUSE
@@ -422,11 +661,10 @@ void rdv_release(struct machine *m, const struct name *name)
 	struct sockaddr_un un;
 	struct ports_lock lock;
 	struct place place;
-	const char *why;
 	socklen_t len;
 
 	if (name->kind != NAME_PATH || name->cid != m->cid ||
-	    rdv_open(m, &why) < 0 || place_open(m, &place) < 0)
+	    enter(m, &place) < 0)
 		return;
 	len = path_addr(&place, name, &un);
 	if (probe(m->sys, &un, len) == -ESTALE) {
@@ -476,6 +714,29 @@ static int reserve(struct machine *m, const struct place *p, struct rdv_dial *d)
 	return d->port == VMADDR_PORT_ANY ? -EADDRNOTAVAIL : 0;
 }
 
+/* What AF_UNIX says, in the words of vsock_connect(). */
+static int connect_errno(struct machine *m, int r)
+{
+	switch (r) {
+	case -ENOENT:
+	case -ECONNREFUSED: /* nobody listens */
+	case -EPROTOTYPE:   /* another socket type does */
+	case -EAGAIN:	    /* the backlog is full */
+		return -ECONNRESET;
+	case 0:
+	case -EINTR:
+	case -EINVAL:
+	case -EISCONN:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return r;
+	default: /* the directory refuses */
+		m->refusal = r;
+		return -ENODEV;
+	}
+}
+
 /* Gives the client the name by which the acceptor will know it. */
 static int introduce(struct machine *m, const struct place *p, int fd,
 		     struct rdv_dial *d, enum route route)
@@ -504,40 +765,8 @@ static int introduce(struct machine *m, const struct place *p, int fd,
 		else if (r == -EADDRINUSE)
 			d->port = VMADDR_PORT_ANY;
 		else
-			return r;
+			return connect_errno(m, r);
 	}
-	return 0;
-}
-
-/*
- * In a directory that others write to, a symbolic link may take a socket's
- * place at any time, and lead to a socket that is none of theirs to use. So
- * what is to be reached there is held first, as @un then spells it. 0, with a
- * descriptor to close or -1; -ELOOP; or -errno.
- */
-static int hold(const struct machine *m, struct sockaddr_un *un, socklen_t *len,
-		int *ret_fd)
-{
-	struct stat st;
-	int fd, r;
-
-	*ret_fd = -1;
-	if (!m->share)
-		return 0;
-	fd = m->sys->open(un->sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (fd < 0)
-		return fd;
-	r = m->sys->fstat(fd, &st);
-	if (r == 0 && S_ISLNK(st.st_mode))
-		r = -ELOOP;
-	if (r < 0) {
-		m->sys->close(fd);
-		return r;
-	}
-	spell_fd(fd, un->sun_path);
-	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-			   strlen(un->sun_path) + 1);
-	*ret_fd = fd;
 	return 0;
 }
 
@@ -561,38 +790,14 @@ static int connect_path(struct machine *m, const struct place *p, int fd,
 {
 	struct sockaddr_un un;
 	socklen_t len = path_addr(p, name, &un);
-	int held, r = hold(m, &un, &len, &held);
+	bool reserved = name->port <= ADDR_LAST_RESERVED;
+	int held, r = hold(m, reserved, &un, &len, &held);
 
 	if (r == 0)
 		r = connect_name(m, fd, d, &un, len);
 	if (held >= 0)
 		m->sys->close(held);
 	return r;
-}
-
-/* What AF_UNIX says, in the words of vsock_connect(). */
-static int connect_errno(struct machine *m, int r)
-{
-	switch (r) {
-	case -ENOENT:
-	case -ECONNREFUSED: /* nobody listens */
-	case -EPROTOTYPE:   /* another socket type does */
-	case -EAGAIN:	    /* the backlog is full */
-		return -ECONNRESET;
-	case -EACCES:
-	case -EPERM:
-	case -ENOTDIR:
-	case -ELOOP:
-	case -ENAMETOOLONG: /* the directory refuses */
-	case -EROFS:
-	case -ENOSPC:
-	case -EDQUOT:
-	case -ETIMEDOUT:
-		m->refusal = r;
-		return -ENODEV;
-	default:
-		return r;
-	}
 }
 
 /* The @i-th of the two names under which @to is answered on machine @cid. */
@@ -621,6 +826,11 @@ static int look(const struct machine *m, const struct place *p, uint32_t cid,
 	return r == 0 && S_ISLNK(st.st_mode) ? -ELOOP : r;
 }
 
+static uint32_t own_port(const struct rdv_dial *d)
+{
+	return d->self.kind == NAME_NONE ? d->port : d->self.port;
+}
+
 /*
  * Does a client dial its own port? A REQUEST is no answer to a socket that
  * waits for one. (What has a path is found there, unless it is bound to another
@@ -628,9 +838,7 @@ static int look(const struct machine *m, const struct place *p, uint32_t cid,
  */
 static bool dials_itself(const struct rdv_dial *d, int r)
 {
-	uint32_t own = d->self.kind == NAME_NONE ? d->port : d->self.port;
-
-	return own == d->to.svm_port &&
+	return own_port(d) == d->to.svm_port &&
 	       (d->self.kind != NAME_PATH || r == -ECONNREFUSED);
 }
 
@@ -720,6 +928,78 @@ static int connect_in_vain(struct machine *m, const struct place *p, int fd,
 	return -ETIMEDOUT;
 }
 
+static socklen_t gateway_addr(const struct machine *m, const struct place *p,
+			      bool seqpacket, struct sockaddr_un *un)
+{
+	struct name name = { .kind = NAME_GATEWAY,
+			     .cid = m->cid,
+			     .seqpacket = seqpacket };
+
+	return path_addr(p, &name, un);
+}
+
+/* The name and the hello say all; the gateway answers later. -ENOENT: its
+ * bridge is no more, or none of the user's to use. */
+static int dial_gateway(struct machine *m, const struct place *p, int fd,
+			struct rdv_dial *d, uint32_t number)
+{
+	struct hello h = { .type = (uint32_t)type_of(m, fd),
+			   .flags = d->to.svm_flags,
+			   .to = { d->to.svm_cid, d->to.svm_port },
+			   .window = d->window,
+			   .timeout_ms = d->timeout_ms };
+	struct sockaddr_un un;
+	socklen_t len;
+	int held, r;
+
+	r = introduce(m, p, fd, d, ROUTE_PEER);
+	if (r < 0)
+		return r;
+	h.from.cid = d->self.kind == NAME_PATH ? d->self.bound : VMADDR_CID_ANY;
+	h.from.port = d->self.port;
+	hello_make(&h);
+	len = gateway_addr(m, p, h.type == SOCK_SEQPACKET, &un);
+	r = hold(m, true, &un, &len, &held);
+	if (r == 0)
+		r = connect_name(m, fd, d, &un, len);
+	if (held >= 0)
+		m->sys->close(held);
+	if (r == -ENOENT || r == -ECONNREFUSED) {
+		/* To others it may be one. */
+		len = gateway_addr(m, p, h.type == SOCK_SEQPACKET, &un);
+		if (probe(m->sys, &un, len) != -EADDRINUSE)
+			ports_close_gateway(m->ports, number);
+		return -ENOENT;
+	}
+	if (r == 0)
+		r = hello_send(m->sys, fd, &h);
+	/* That it has closed before is an answer, too. */
+	return r == 0 || r == -EPIPE ? -EINPROGRESS : connect_errno(m, r);
+}
+
+/*
+ * Is the gateway with that @number to have it? A bridge is the way to other
+ * machines. A relay has what somebody may answer; what fails for lack of a
+ * packet to the client needs none.
+ */
+static bool by_gateway(const struct machine *m, const struct place *p,
+		       const struct rdv_dial *d, uint32_t number,
+		       enum route route, uint32_t cid)
+{
+	char dir[DIR_SIZE];
+	struct stat st;
+
+	if (!(number & PORTS_RELAYS))
+		return number && route != ROUTE_LOCAL;
+	if (route == ROUTE_PEER && route_absent(m->cid, cid) == ROUTE_ABSENT) {
+		machine_dir(p, cid, dir);
+		if (m->sys->stat(dir, &st) < 0)
+			return false;
+	}
+	return route != ROUTE_ABSENT && !misses_answers(m, d, route) &&
+	       !(route == ROUTE_LOCAL && own_port(d) == d->to.svm_port);
+}
+
 static int dial(struct machine *m, const struct place *p, int fd,
 		struct rdv_dial *d, enum route route, uint32_t cid)
 {
@@ -730,6 +1010,8 @@ static int dial(struct machine *m, const struct place *p, int fd,
 		return refuse(m, p, fd, cid, d, route);
 	if (__atomic_load_n(&m->seen, __ATOMIC_RELAXED) != key) {
 		r = look(m, p, cid, d);
+		if (r == -ENOENT && has_moved(m, p, route, &cid))
+			r = look(m, p, cid, d);
 		if (r == -ENOENT)
 			return refuse(m, p, fd, cid, d, route);
 		if (r < 0)
@@ -741,7 +1023,11 @@ static int dial(struct machine *m, const struct place *p, int fd,
 	if (r < 0)
 		return r;
 	r = connect_any(m, p, fd, d, cid);
+	if (r == -ENOENT && has_moved(m, p, route, &cid))
+		r = connect_any(m, p, fd, d, cid);
 	__atomic_store_n(&m->seen, r == 0 ? key : 0, __ATOMIC_RELAXED);
+	if (r == -ENOENT) /* gone since, perhaps with its machine */
+		return refuse(m, p, fd, cid, d, route);
 	if (r < 0 && route == ROUTE_LOCAL && dials_itself(d, r))
 		return -EPROTO;
 	return connect_errno(m, r);
@@ -749,22 +1035,32 @@ static int dial(struct machine *m, const struct place *p, int fd,
 
 int rdv_connect(struct machine *m, int fd, struct rdv_dial *d)
 {
+	uint32_t cid, gateway;
 	struct place place;
 	enum route route;
-	const char *why;
-	uint32_t cid;
 	int r;
 
 	route = route_connect(m->cid, d->to.svm_cid, d->to.svm_flags, &cid);
 	if (route == ROUTE_NODEV)
 		return -ENODEV;
-	r = rdv_open(m, &why);
+	r = enter(m, &place);
 	if (r < 0)
 		return connect_errno(m, r);
-	r = place_open(m, &place);
-	if (r < 0)
-		return connect_errno(m, r);
-	r = dial(m, &place, fd, d, route, cid);
+	gateway = ports_gateway(m->ports);
+	r = -ENOENT;
+	if (route != ROUTE_LOCAL &&
+	    __atomic_load_n(&m->only_gateway, __ATOMIC_RELAXED) &&
+	    (!gateway || gateway & PORTS_RELAYS)) {
+		r = -ENODEV;
+	} else if (by_gateway(m, &place, d, gateway, route, cid)) {
+		r = dial_gateway(m, &place, fd, d, gateway);
+		/* As a device that is gone. Behind a relay is what was there.
+		 */
+		if (r == -ENOENT && !(gateway & PORTS_RELAYS))
+			r = -ENODEV;
+	}
+	if (r == -ENOENT)
+		r = dial(m, &place, fd, d, route, cid);
 	place_close(m, &place);
 	return r;
 }
@@ -781,7 +1077,6 @@ static ssize_t dgram_errno(struct machine *m, ssize_t r)
 	switch (r) {
 	case -EAGAIN: /* a full queue drops */
 	case -EPERM:  /* so does one that a plain AF_UNIX program connected */
-	case -EPIPE:  /* or one that was shut down */
 		return 0;
 	case -ENOENT:
 	case -ECONNREFUSED:
@@ -790,51 +1085,61 @@ static ssize_t dgram_errno(struct machine *m, ssize_t r)
 	case -EMSGSIZE:
 	case -EFAULT:
 	case -ENOBUFS:
+	case -EPIPE:
 		return r;
 	default:
 		return connect_errno(m, (int)r);
 	}
 }
 
+/* To whatever is bound on machine @cid to @to. */
+static ssize_t send_any(struct machine *m, const struct place *p, int fd,
+			const struct sockaddr_vm *to, uint32_t cid,
+			const struct msghdr *msg, int flags)
+{
+	struct sockaddr_un un;
+	struct msghdr out = *msg;
+	ssize_t r = -ENOENT;
+	struct name name;
+	int held;
+
+	out.msg_name = &un;
+	out.msg_control = NULL;
+	out.msg_controllen = 0;
+	flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
+	for (int i = 0; i < 2 && (r == -ENOENT || r == -ECONNREFUSED); i++) {
+		name = answering(to, cid, i);
+		name.dgram = true;
+		out.msg_namelen = path_addr(p, &name, &un);
+		r = hold(m, to->svm_port <= ADDR_LAST_RESERVED, &un,
+			 &out.msg_namelen, &held);
+		if (r == 0)
+			r = m->sys->sendmsg(fd, &out, flags);
+		if (held >= 0)
+			m->sys->close(held);
+	}
+	return r;
+}
+
 ssize_t rdv_send(struct machine *m, int fd, const struct sockaddr_vm *to,
 		 const struct msghdr *msg, int flags)
 {
-	struct msghdr out = *msg;
-	ssize_t r = -ENOENT;
-	struct sockaddr_un un;
 	struct place place;
 	enum route route;
-	struct name name;
-	const char *why;
 	uint32_t cid;
-	int held;
+	ssize_t r;
 
 	route = route_connect(m->cid, to->svm_cid, to->svm_flags, &cid);
 	if (route == ROUTE_NODEV || route == ROUTE_ABSENT)
 		return -ENODEV;
 	if (route == ROUTE_SILENT)
 		return 0;
-	r = rdv_open(m, &why);
+	r = enter(m, &place);
 	if (r < 0)
 		return connect_errno(m, (int)r);
-	r = place_open(m, &place);
-	if (r < 0)
-		return connect_errno(m, (int)r);
-	out.msg_name = &un;
-	out.msg_control = NULL;
-	out.msg_controllen = 0;
-	flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
-	r = -ENOENT;
-	for (int i = 0; i < 2 && (r == -ENOENT || r == -ECONNREFUSED); i++) {
-		name = answering(to, cid, i);
-		name.dgram = true;
-		out.msg_namelen = path_addr(&place, &name, &un);
-		r = hold(m, &un, &out.msg_namelen, &held);
-		if (r == 0)
-			r = m->sys->sendmsg(fd, &out, flags);
-		if (held >= 0)
-			m->sys->close(held);
-	}
+	r = send_any(m, &place, fd, to, cid, msg, flags);
+	if (r == -ENOENT && has_moved(m, &place, route, &cid))
+		r = send_any(m, &place, fd, to, cid, msg, flags);
 	place_close(m, &place);
 	return r < 0 ? dgram_errno(m, r) : r;
 }
@@ -902,6 +1207,349 @@ int rdv_listens(const struct machine *m, uint32_t port)
 	}
 	place_close(m, &place);
 	return ret;
+}
+
+bool rdv_exists(const struct machine *m)
+{
+	char path[DIR_SIZE];
+	struct place place;
+	struct stat st;
+	int r;
+
+	if (m->dir[0] != '/' || place_open(m, &place) < 0)
+		return false;
+	machine_dir(&place, rdv_now(m, m->cid), path);
+	r = m->sys->lstat(path, &st);
+	place_close(m, &place);
+	return r == 0 && S_ISDIR(st.st_mode);
+}
+
+/* A filesystem may show another device than the kernel lists (btrfs, overlay):
+ * then the spelling decides. A directory below is another one. */
+static bool is_spelled(const struct machine *m, const struct diag *d)
+{
+	size_t n = strlen(m->dir), size = sizeof(d->un.sun_path);
+	const char *path = d->un.sun_path;
+	int parts = 0;
+
+	while (n && m->dir[n - 1] == '/')
+		n--;
+	if (n >= size || memcmp(path, m->dir, n) != 0 || path[n] != '/')
+		return false;
+	for (; n + 1 < size && path[n]; n++)
+		parts += path[n] == '/' && path[n + 1] != '/';
+	return parts == 2; /* the machine, and the name */
+}
+
+/* Is it @d's own path that is there? Its address goes to *@un and *@len. */
+static bool has_path(const struct sys *sys, const struct place *p,
+		     const struct diag *d, const struct name *name,
+		     struct sockaddr_un *un, socklen_t *len, dev_t *dev)
+{
+	struct stat st;
+
+	*len = path_addr(p, name, un);
+	if (sys->lstat(un->sun_path, &st) < 0)
+		return false;
+	*dev = st.st_dev;
+	return S_ISSOCK(st.st_mode) && (uint32_t)st.st_ino == d->file;
+}
+
+bool rdv_has(const struct machine *m, const struct diag *d,
+	     const struct name *name)
+{
+	bool spelled = is_spelled(m, d), there;
+	struct sockaddr_un un;
+	struct place place;
+	socklen_t len;
+	dev_t dev;
+
+	if (place_open(m, &place) < 0)
+		return false;
+	there = has_path(m->sys, &place, d, name, &un, &len, &dev);
+	place_close(m, &place);
+	if (there)
+		return spelled || dev == d->dev;
+	return spelled && d->state == DIAG_ESTABLISHED;
+}
+
+bool rdv_accepted(const struct machine *m, const struct diag *d,
+		  const struct name *name)
+{
+	struct sockaddr_un un;
+	struct place place;
+	socklen_t len;
+	bool bound;
+	dev_t dev;
+
+	if (place_open(m, &place) < 0)
+		return true;
+	bound = has_path(m->sys, &place, d, name, &un, &len, &dev) &&
+		probe(m->sys, &un, len) == -EADDRINUSE &&
+		name_listens(m->sys, &place, name) != 0;
+	place_close(m, &place);
+	return !bound;
+}
+
+/* Holds the lock. */
+static int listen_gateway(struct machine *m, const struct place *p, int fd,
+			  bool seqpacket, int backlog)
+{
+	struct sockaddr_un un;
+	socklen_t len = gateway_addr(m, p, seqpacket, &un);
+	int r = probe(m->sys, &un, len);
+
+	if (r == -ESTALE)
+		r = m->sys->unlink(un.sun_path);
+	if (r == 0)
+		r = m->sys->bind(fd, &un, len);
+	if (r < 0)
+		return r;
+	r = set_mode(m, &un);
+	if (r == 0)
+		r = m->sys->listen(fd, backlog);
+	if (r < 0) {
+		gateway_addr(m, p, seqpacket, &un);
+		m->sys->unlink(un.sun_path);
+	}
+	return r;
+}
+
+int rdv_gateway_listen(struct machine *m, int fd, bool seqpacket, int backlog)
+{
+	struct ports_lock lock;
+	struct place place;
+	int r;
+
+	r = enter(m, &place);
+	if (r < 0)
+		return r;
+	r = lock_machine(m, &place, &lock);
+	if (r == 0) {
+		r = listen_gateway(m, &place, fd, seqpacket, backlog);
+		ports_unlock(m->sys, &lock);
+	}
+	place_close(m, &place);
+	return r;
+}
+
+void rdv_gateway_open(struct machine *m, bool relays)
+{
+	ports_open_gateway(m->ports, relays);
+}
+
+void rdv_gateway_close(struct machine *m)
+{
+	struct sockaddr_un un;
+	struct ports_lock lock;
+	struct place place;
+	bool locked;
+
+	ports_close_gateway(m->ports, ports_gateway(m->ports));
+	if (place_open(m, &place) < 0)
+		return;
+	locked = lock_machine(m, &place, &lock) == 0;
+	for (int seqpacket = 0; seqpacket < 2 && locked; seqpacket++) {
+		gateway_addr(m, &place, seqpacket, &un);
+		m->sys->unlink(un.sun_path);
+	}
+	if (locked)
+		ports_unlock(m->sys, &lock);
+	place_close(m, &place);
+}
+
+bool rdv_gateway_lives(struct machine *m)
+{
+	struct sockaddr_un un;
+	struct place place;
+	bool lives;
+	socklen_t len;
+
+	if (enter(m, &place) < 0)
+		return false;
+	lives = ports_gateway(m->ports);
+	for (int seqpacket = 0; seqpacket < 2 && lives; seqpacket++) {
+		len = gateway_addr(m, &place, seqpacket, &un);
+		lives = probe(m->sys, &un, len) == -EADDRINUSE;
+	}
+	place_close(m, &place);
+	return lives;
+}
+
+bool rdv_gateway_gone(const struct machine *m)
+{
+	struct sockaddr_un un;
+	struct place place;
+	struct stat st;
+	int r;
+
+	r = place_open(m, &place);
+	if (r < 0)
+		return false;
+	gateway_addr(m, &place, false, &un);
+	r = m->sys->lstat(un.sun_path, &st);
+	place_close(m, &place);
+	return r == -ENOENT;
+}
+
+pid_t rdv_gateway_pid(struct machine *m)
+{
+	struct sockaddr_un un;
+	struct place place;
+	struct ucred cred = { .pid = 0 };
+	socklen_t len = sizeof(cred);
+	int fd;
+
+	if (place_open(m, &place) < 0)
+		return 0;
+	fd = m->sys->socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			    0);
+	/* It sees a client that says nothing. */
+	if (fd >= 0 &&
+	    m->sys->connect(fd, &un, gateway_addr(m, &place, false, &un)) == 0)
+		(void)m->sys->getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred,
+					 &len);
+	if (fd >= 0)
+		m->sys->close(fd);
+	place_close(m, &place);
+	return cred.pid;
+}
+
+int rdv_gateway_claim(struct machine *m)
+{
+	char dir[DIR_SIZE];
+	struct place place;
+	int r;
+
+	r = enter(m, &place);
+	if (r < 0)
+		return r;
+	machine_dir(&place, m->cid, dir);
+	r = ports_claim(m->sys, dir, RDV_CLAIM_SECONDS);
+	place_close(m, &place);
+	return r;
+}
+
+void rdv_gateway_unclaim(const struct machine *m, int claim)
+{
+	ports_unclaim(m->sys, claim);
+}
+
+int rdv_deliver(struct machine *m, int fd, uint64_t link,
+		const struct vaddr *from, uint32_t port)
+{
+	struct rdv_dial d = { .to = addr_vm(m->cid, port), .nonblock = true };
+	struct sockaddr_un un;
+	struct place place;
+	socklen_t len;
+	int r;
+
+	r = enter(m, &place);
+	if (r < 0)
+		return r;
+	len = name_auto(&un, ports_id(m->ports), from->cid, from->port, m->cid);
+	r = m->sys->bind(fd, &un, name_link(&un, len, link));
+	if (r == 0)
+		r = connect_errno(m, connect_any(m, &place, fd, &d, m->cid));
+	place_close(m, &place);
+	return r;
+}
+
+int rdv_relay(struct machine *m, int fd, uint64_t id, uint32_t port,
+	      const struct sockaddr_vm *to)
+{
+	struct rdv_dial d = { .to = *to, .nonblock = true };
+	struct sockaddr_un un;
+	struct place place;
+	char dir[DIR_SIZE];
+	enum route route;
+	struct stat st;
+	uint32_t cid;
+	int r;
+
+	route = route_connect(m->cid, to->svm_cid, to->svm_flags, &cid);
+	r = place_open(m, &place);
+	if (r < 0)
+		return connect_errno(m, r);
+	machine_dir(&place, cid, dir);
+	if (route == ROUTE_PEER && m->sys->stat(dir, &st) < 0)
+		route = route_absent(m->cid, cid);
+	r = -ETIMEDOUT;
+	if (route == ROUTE_LOCAL || route == ROUTE_PEER)
+		r = m->sys->bind(fd, &un,
+				 name_auto(&un, id, m->cid, port, to->svm_cid));
+	if (r == 0)
+		r = connect_any(m, &place, fd, &d, cid);
+	place_close(m, &place);
+	return r == -EAGAIN || r == -ETIMEDOUT ? r : connect_errno(m, r);
+}
+
+int rdv_claim_all(const struct machine *m)
+{
+	const struct timespec ms = { .tv_nsec = 1000 * 1000 };
+	int fd, r, tries = RDV_RELAY_MS;
+
+	fd = m->sys->open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	/* Those who look have it for an instant. */
+	while ((r = m->sys->flock(fd, LOCK_EX | LOCK_NB)) == -EWOULDBLOCK &&
+	       tries-- > 0)
+		m->sys->sleep(&ms);
+	if (r == 0)
+		return fd;
+	m->sys->close(fd);
+	return r == -EWOULDBLOCK ? -EADDRINUSE : r;
+}
+
+uint32_t rdv_source(const struct machine *m, const struct sockaddr_vm *to)
+{
+	uint32_t cid;
+
+	return route_source(m->cid, route_connect(m->cid, to->svm_cid,
+						  to->svm_flags, &cid));
+}
+
+/* Which of the @n bytes of entries at @buf are paths that are held? */
+static bool any_held(const struct machine *m, struct sockaddr_un *un,
+		     char *tail, const char *buf, ssize_t n)
+{
+	size_t room = sizeof(un->sun_path) - (size_t)(tail - un->sun_path);
+	const struct entry *e;
+
+	for (ssize_t i = 0; i < n; i += e->len) {
+		e = (const struct entry *)(buf + i);
+		if (util_join(tail, room, e->name, "") &&
+		    name_decode(un, sizeof(*un)).kind == NAME_PATH &&
+		    probe(m->sys, un, sizeof(*un)) == -EADDRINUSE)
+			return true;
+	}
+	return false;
+}
+
+bool rdv_in_use(const struct machine *m)
+{
+	_Alignas(struct entry) char buf[1024];
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct place place;
+	bool held = false;
+	char *tail;
+	ssize_t n;
+	int fd;
+
+	if (place_open(m, &place) < 0)
+		return false;
+	machine_dir(&place, m->cid, un.sun_path);
+	fd = m->sys->open(un.sun_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	tail = un.sun_path + strlen(un.sun_path);
+	*tail++ = '/';
+	while (fd >= 0 && !held &&
+	       (n = m->sys->getdents(fd, buf, sizeof(buf))) > 0)
+		held = any_held(m, &un, tail, buf, n);
+	if (fd >= 0)
+		m->sys->close(fd);
+	place_close(m, &place);
+	return held;
 }
 
 bool rdv_default_dir(char *buf, size_t size, const char *run, uid_t user)

@@ -155,7 +155,11 @@ static ssize_t k_write(int fd, const void *buf, size_t n)
 
 static int k_fcntl(int fd, int cmd, long arg)
 {
+#ifdef SYS_fcntl64 /* knows F_OFD_SETLK, where it is another */
+	return (int)CALL(SYS_fcntl64, fd, cmd, arg);
+#else
 	return (int)CALL(SYS_fcntl, fd, cmd, arg);
+#endif
 }
 
 static int k_eventfd(void)
@@ -252,6 +256,11 @@ static int k_unlink(const char *path)
 	return (int)CALL(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
+static ssize_t k_readlink(const char *path, char *buf, size_t n)
+{
+	return CALL4(SYS_readlinkat, AT_FDCWD, path, buf, n);
+}
+
 static int k_chmod(const char *path, mode_t mode)
 {
 	return (int)CALL(SYS_fchmodat, AT_FDCWD, path, mode);
@@ -283,6 +292,20 @@ static int k_procmask(int how, const sigset_t *set, sigset_t *old)
 	return (int)CALL4(SYS_rt_sigprocmask, how, set, old, _NSIG / 8);
 }
 
+static int k_sigpending(sigset_t *ret)
+{
+	return (int)CALL(SYS_rt_sigpending, ret, _NSIG / 8, 0);
+}
+
+static int k_clock(struct timespec *ret)
+{
+#ifdef SYS_clock_gettime64
+	if (sizeof(ret->tv_sec) > sizeof(long))
+		return (int)CALL(SYS_clock_gettime64, CLOCK_MONOTONIC, ret, 0);
+#endif
+	return (int)CALL(SYS_clock_gettime, CLOCK_MONOTONIC, ret, 0);
+}
+
 static int k_sleep(const struct timespec *ts)
 {
 #ifdef SYS_clock_nanosleep_time64
@@ -311,6 +334,11 @@ static uid_t k_geteuid(void)
 #else
 	return (uid_t)CALL(SYS_geteuid, 0, 0, 0);
 #endif
+}
+
+static pid_t k_gettid(void)
+{
+	return (pid_t)CALL(SYS_gettid, 0, 0, 0);
 }
 
 static int k_capget(void *head, void *data)
@@ -344,12 +372,16 @@ const struct sys sys_kernel = {
 	.lstat = k_lstat,
 	.mkdir = k_mkdir,
 	.unlink = k_unlink,
+	.readlink = k_readlink,
 	.chmod = k_chmod,
 	.map = k_map,
 	.random = k_random,
 	.procmask = k_procmask,
+	.sigpending = k_sigpending,
+	.clock = k_clock,
 	.sleep = k_sleep,
 	.sigtimedwait = k_sigtimedwait,
 	.geteuid = k_geteuid,
+	.gettid = k_gettid,
 	.capget = k_capget,
 };

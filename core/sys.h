@@ -48,14 +48,18 @@ struct sys {
 	int (*lstat)(const char *path, struct stat *st);
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*unlink)(const char *path);
+	ssize_t (*readlink)(const char *path, char *buf, size_t n);
 	int (*chmod)(const char *path, mode_t mode);
 	/* the rest */
 	int (*map)(int fd, size_t len, void **ret_addr); /* shared, or fd -1 */
 	int (*random)(void *buf, size_t n);
 	int (*procmask)(int how, const sigset_t *set, sigset_t *old);
+	int (*sigpending)(sigset_t *ret);
+	int (*clock)(struct timespec *ret); /* CLOCK_MONOTONIC */
 	int (*sleep)(const struct timespec *ts);
 	int (*sigtimedwait)(const sigset_t *set, const struct timespec *ts);
 	uid_t (*geteuid)(void);
+	pid_t (*gettid)(void);
 	int (*capget)(void *head, void *data); /* <linux/capability.h> */
 };
 

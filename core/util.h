@@ -13,8 +13,17 @@ typedef int64_t aligned_i64 __attribute__((aligned(8)));
 typedef uint64_t aligned_u64 __attribute__((aligned(8)));
 
 /* Its frame is not to be part of its caller's: a signal handler's stack may be
- * small, and what needs the room is rare. */
+ * small, and what needs the room, or the time to make it, is rare. */
 #define OWN_FRAME __attribute__((noinline))
+
+/* musl's strerror(3) is what glibc has under this name: it neither translates
+ * nor allocates. */
+#ifndef __GLIBC__
+#define strerrordesc_np strerror
+#endif
+
+/* True, and laid out for that. */
+#define USUALLY(is) __builtin_expect(!!(is), 1)
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
