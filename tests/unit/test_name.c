@@ -49,6 +49,10 @@ int main(void)
 		"/r/3/4294967296.vsock",
 		"/r/3/1@01.vsock",
 		"/r/3/ports",
+		"/r/0/1234.vsock",
+		"/r/4294967295/1234.vsock",
+		"/r/3/4294967295.vsock",
+		"/r/0/gateway",
 		"",
 		"/",
 	};
@@ -84,6 +88,29 @@ int main(void)
 		   ABSTRACT("\0vsock1/").kind == NAME_NONE &&
 		   ABSTRACT("\0").kind == NAME_NONE,
 	   "nor is more or less of it");
+	ok(ABSTRACT("\0vsock1/0123456789abcdef/0/7/2").kind == NAME_NONE &&
+		   ABSTRACT("\0vsock1/0123456789abcdef/4294967295/7/2").kind ==
+			   NAME_NONE &&
+		   ABSTRACT("\0vsock1/0123456789abcdef/3/4294967295/2").kind ==
+			   NAME_NONE,
+	   "nor what no socket can have");
+	len = name_link(&un, len, 0xfedcba9876543210);
+	n = name_decode(&un, len);
+	ok(n.kind == NAME_AUTO && n.port == 4294967294 && n.dialled == 1 &&
+		   n.link == 0xfedcba9876543210,
+	   "so does a bridge's, with its number");
+	ok(ABSTRACT("\0vsock1/0123456789abcdef/3/7/2/00000000000000af").link ==
+		   0xaf,
+	   "which is documented, too");
+	ok(ABSTRACT("\0vsock1/0123456789abcdef/3/7/2/0000000000000000").kind ==
+			   NAME_NONE &&
+		   ABSTRACT("\0vsock1/0123456789abcdef/3/7/2/00000000000000aF")
+				   .kind == NAME_NONE &&
+		   ABSTRACT("\0vsock1/0123456789abcdef/3/7/2/00000000000000a")
+				   .kind == NAME_NONE &&
+		   ABSTRACT("\0vsock1/0123456789abcdef/3/7/2/00000000000000afa")
+				   .kind == NAME_NONE,
+	   "and neither 0 nor of other than 16 digits");
 	ok(name_decode(&un, HEAD).kind == NAME_NONE,
 	   "an unnamed socket has none");
 
