@@ -3,7 +3,10 @@
 #include "conf.h"
 
 #include "core/util.h"
+#include "hint.h"
 #include "pool.h"
+#include "say.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,140 +24,44 @@ enum state {
 };
 
 /* What is wrong with the variables. */
-enum bad { BAD_CID = 1, BAD_DIR = 2, BAD_DGRAM = 4 };
+enum bad { BAD_CID = 1, BAD_DIR = 2, BAD_DGRAM = 4, BAD_TRANSPORT = 8 };
 
 static struct machine machine;
 static char dir[PATH_MAX];
 static bool no_dgram;
-static struct stat start_stderr;
+static enum transport transport;
 static int state;
 static int closed_by; /* in state CLOSED: the directory's -errno */
 
 /* --- what we say --------------------------------------------------------- */
 
-struct line {
-	size_t n;
-	char text[1024];
-};
-
-#define VALUE_MAX 600 /* of a value no more is shown, so that the rest fits */
-
-static void put(struct line *l, const char *s)
+OWN_FRAME void conf_complain_dir(const char *why)
 {
-	size_t n = strnlen(s, sizeof(l->text) - 1 - l->n);
+	struct line l;
 
-	memcpy(l->text + l->n, s, n);
-	l->n += n;
-}
-
-/* Somebody else's text, that is to stay one line. */
-static void put_value(struct line *l, const char *s)
-{
-	for (int i = 0; *s && i < VALUE_MAX; i++, s++)
-		put(l, *s >= ' ' && *s != '\x7f' ? (char[]){ *s, 0 } : "?");
-	if (*s)
-		put(l, "...");
-}
-
-/* A pipe that nobody reads is no reason to end the program. */
-static void write_line(int fd, struct line *l)
-{
-	const struct timespec now = { 0 };
-	sigset_t pipe, pending, old;
-
-	l->text[l->n++] = '\n';
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	sigpending(&pending);
-	sigprocmask(SIG_BLOCK, &pipe, &old);
-	if (sys_kernel.write(fd, l->text, l->n) == -EPIPE &&
-	    !sigismember(&pending, SIGPIPE))
-		sys_kernel.sigtimedwait(&pipe, &now);
-	sigprocmask(SIG_SETMASK, &old, NULL);
-}
-
-void conf_note_stderr(void)
-{
-	static bool noted;
-
-	if (!__atomic_exchange_n(&noted, true, __ATOMIC_RELAXED))
-		sys_kernel.fstat(STDERR_FILENO, &start_stderr);
-}
-
-static void say(struct line *l)
-{
-	struct stat st;
-
-	if (sys_kernel.fstat(STDERR_FILENO, &st) == 0 &&
-	    st.st_dev == start_stderr.st_dev &&
-	    st.st_ino == start_stderr.st_ino)
-		write_line(STDERR_FILENO, l);
-}
-
-void conf_complain(const char *name, const char *value, const char *text)
-{
-	struct line l = { 0 };
-
-	put(&l, "vsockshim: ");
-	put(&l, name);
-	put(&l, "=");
-	put_value(&l, value ? value : "");
-	put(&l, ": ");
-	put(&l, text);
+	l.n = 0;
+	line_put(&l,
+		 secure_getenv("VSOCKSHIM_DIR")
+			 ? "vsockshim: VSOCKSHIM_DIR="
+			 : "vsockshim: VSOCKSHIM_DIR is not set, its default ");
+	line_put_value(&l, dir);
+	line_put(&l, ": ");
+	line_put(&l, why);
+	line_put(&l,
+		 "; takes the absolute path of a directory that you may write "
+		 "to and others may not, or of a shared one (mode 2770 or "
+		 "1777); it is made if its parent exists");
 	say(&l);
 }
 
-void conf_complain_dir(const char *why)
+/* The first line of a trace: where this process is. */
+static void trace_place(void)
 {
-	struct line l = { 0 };
+	static const char names[][6] = { "unix", "vhost", "auto" };
 
-	put(&l, secure_getenv("VSOCKSHIM_DIR")
-			? "vsockshim: VSOCKSHIM_DIR="
-			: "vsockshim: VSOCKSHIM_DIR is not set, its default ");
-	put_value(&l, dir);
-	put(&l, ": ");
-	put(&l, why);
-	put(&l, "; takes the absolute path of a directory that you may write "
-		"to and others may not, or of a shared one (mode 2770 or "
-		"1777); it is made if its parent exists");
-	say(&l);
-}
-
-/* VSOCKSHIM_DEBUG: begins with where this process is. */
-OWN_FRAME static void debug(void)
-{
-	const char *wanted = secure_getenv("VSOCKSHIM_DEBUG");
-	const char *log = secure_getenv("VSOCKSHIM_LOG");
-	char cid[ADDR_U32_MAX + 1];
-	struct line l = { 0 };
-	int fd;
-
-	if (!wanted || !*wanted)
-		return;
-	*addr_put_u32(cid, machine.cid) = '\0';
-	put(&l, "vsockshim: directory ");
-	put_value(&l, dir);
-	put(&l, ", CID ");
-	put(&l, cid);
-	put(&l, ", transport unix");
-	if (!log) {
-		say(&l);
-		return;
-	}
-	/* O_NONBLOCK: it may be a pipe that nobody reads */
-	fd = sys_kernel.open(log,
-			     O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY |
-				     O_NONBLOCK | O_CLOEXEC,
-			     0666);
-	if (fd >= 0) {
-		write_line(fd, &l);
-		sys_kernel.close(fd);
-		return;
-	}
-	conf_complain("VSOCKSHIM_LOG", log,
-		      "cannot be opened; takes a file to append to (standard "
-		      "error is used)");
-	say(&l);
+	if (trace_on(TRACE_ALWAYS, TRACE_ANY))
+		trace_note("directory %q, CID %z, transport %s", dir,
+			   (size_t)machine.cid, names[transport]);
 }
 
 static void complain(unsigned int bad)
@@ -163,22 +70,25 @@ static void complain(unsigned int bad)
 	const char *s = secure_getenv("VSOCKSHIM_DIR");
 
 	if (bad & BAD_CID)
-		conf_complain("VSOCKSHIM_CID", secure_getenv("VSOCKSHIM_CID"),
-			      "not a machine's CID: takes 1 (loopback only), 2 "
-			      "(the host) or 3 to 4294967294 (a guest)");
+		say_bad("VSOCKSHIM_CID", secure_getenv("VSOCKSHIM_CID"),
+			"not a machine's CID: takes 1 (loopback only), 2 "
+			"(the host) or 3 to 4294967294 (a guest)");
 	if (bad & BAD_DIR) {
 		if (s)
 			name = "VSOCKSHIM_DIR";
 		else
 			s = secure_getenv("XDG_RUNTIME_DIR");
-		conf_complain(name, s,
-			      "is too long: takes a path of less than 4096 "
-			      "bytes");
+		say_bad(name, s,
+			"is too long: takes a path of less than 4096 "
+			"bytes");
 	}
 	if (bad & BAD_DGRAM)
-		conf_complain("VSOCKSHIM_DGRAM",
-			      secure_getenv("VSOCKSHIM_DGRAM"),
-			      "takes on or off (on is used)");
+		say_bad("VSOCKSHIM_DGRAM", secure_getenv("VSOCKSHIM_DGRAM"),
+			"takes on or off (on is used)");
+	if (bad & BAD_TRANSPORT)
+		say_bad("VSOCKSHIM_TRANSPORT",
+			secure_getenv("VSOCKSHIM_TRANSPORT"),
+			"takes unix, vhost or auto (unix is used)");
 }
 
 /* --- what we read -------------------------------------------------------- */
@@ -211,12 +121,25 @@ static bool read_dgram(void)
 	return !s || no_dgram || strcmp(s, "on") == 0;
 }
 
+static bool read_transport(void)
+{
+	const char *s = secure_getenv("VSOCKSHIM_TRANSPORT");
+
+	if (s && strcmp(s, "vhost") == 0)
+		transport = TRANSPORT_VHOST;
+	else if (s && strcmp(s, "auto") == 0)
+		transport = TRANSPORT_AUTO;
+	else
+		return !s || strcmp(s, "unix") == 0;
+	return true;
+}
+
 /* Under the lock. Returns enum bad. */
 static unsigned int read_all(void)
 {
 	unsigned int bad = 0;
 
-	conf_note_stderr();
+	say_note_stderr();
 	machine = (struct machine){ .sys = &sys_kernel, .dir = dir };
 	if (!read_cid(&machine.cid))
 		return BAD_CID;
@@ -224,11 +147,13 @@ static unsigned int read_all(void)
 		return BAD_DIR;
 	if (!read_dgram())
 		bad |= BAD_DGRAM;
+	if (!read_transport())
+		bad |= BAD_TRANSPORT;
 	return bad;
 }
 
 /* Who reads is who speaks, once the lock is open again. */
-static void read_once(void)
+OWN_FRAME static void read_once(void)
 {
 	unsigned int bad = 0;
 	bool good = false;
@@ -246,7 +171,7 @@ static void read_once(void)
 	if (!first)
 		return;
 	if (good)
-		debug();
+		trace_place();
 	complain(bad);
 }
 
@@ -273,11 +198,23 @@ static enum state state_after(int r)
 	}
 }
 
+/* As it is when no other thread makes it known. */
+static struct machine copy_machine(void)
+{
+	struct machine ret;
+	sigset_t old;
+
+	pool_lock(&old);
+	ret = machine;
+	pool_unlock(&old);
+	return ret;
+}
+
 /* To open the machine may take a while: not under the lock. Who is first to
  * come back with it makes it known. */
 static void open_machine(void)
 {
-	struct machine fresh = machine;
+	struct machine fresh = copy_machine();
 	const char *why;
 	sigset_t old;
 	int r = rdv_open(&fresh, &why);
@@ -295,18 +232,64 @@ static void open_machine(void)
 		conf_complain_dir(why ? why : strerrordesc_np(-r));
 }
 
-static enum state settle(void)
+static enum state read_state(void)
 {
 	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) == UNREAD)
 		read_once();
-	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) == READ)
-		open_machine();
 	return (enum state)__atomic_load_n(&state, __ATOMIC_ACQUIRE);
+}
+
+static enum state settle(void)
+{
+	if (read_state() == READ)
+		open_machine();
+	return read_state();
 }
 
 struct machine *conf_machine(void)
 {
-	return settle() == BAD ? NULL : &machine;
+	if (settle() == BAD)
+		return NULL;
+	rdv_follow(&machine);
+	return &machine;
+}
+
+bool conf_migrated(void)
+{
+	return __atomic_load_n(&state, __ATOMIC_ACQUIRE) == GOOD &&
+	       machine.ports && ports_migrated(machine.ports);
+}
+
+bool conf_may_reset(void)
+{
+	int s = __atomic_load_n(&state, __ATOMIC_ACQUIRE);
+
+	/* Who has sockets of others only has not read it as yet. */
+	if (s == UNREAD)
+		return gate_is_open(GATE_INHERITED);
+	return s == GOOD && machine.ports &&
+	       (ports_migrated(machine.ports) ||
+		ports_had_links(machine.ports));
+}
+
+struct name conf_name(const struct sockaddr_un *un, socklen_t len)
+{
+	return conf_migrated() ? rdv_name(&machine, un, len)
+			       : name_decode(un, len);
+}
+
+const struct machine *conf_look(void)
+{
+	enum state s = read_state();
+	struct machine closed;
+
+	if (s == READ) {
+		closed = copy_machine();
+		if (rdv_exists(&closed))
+			s = settle();
+	}
+	rdv_follow(&machine);
+	return s == BAD ? NULL : &machine;
 }
 
 bool conf_vsock(void)
@@ -322,5 +305,18 @@ bool conf_vsock(void)
 bool conf_dgram(void)
 {
 	(void)settle();
-	return !no_dgram;
+	return !no_dgram && transport != TRANSPORT_VHOST;
+}
+
+enum transport conf_transport(void)
+{
+	(void)settle();
+	return transport;
+}
+
+const char *conf_vhost(void)
+{
+	const char *s = secure_getenv("VSOCKSHIM_VHOST");
+
+	return s && *s ? s : "/dev/vhost-vsock";
 }

@@ -14,6 +14,20 @@
  */
 struct machine *conf_machine(void);
 
+/* The same for who only looks: a machine that there is not is not made, and
+ * then has no ports. */
+const struct machine *conf_look(void);
+
+/* rdv_name(), where this process knows of a migration; else name_decode(). */
+struct name conf_name(const struct sockaddr_un *un, socklen_t len);
+
+/* Has a machine migrated, as far as this process knows? Asks nobody. */
+bool conf_migrated(void);
+
+/* May a connection have been cut off: are there migrations, or bridges, as far
+ * as this process knows? Asks nobody. */
+bool conf_may_reset(void);
+
 /*
  * May this process make sockets? Not without a machine, and not in a directory
  * that it cannot write to, after one line that says so: then only what it
@@ -24,16 +38,14 @@ bool conf_vsock(void);
 /* VSOCKSHIM_DGRAM: are there SOCK_DGRAM sockets? */
 bool conf_dgram(void);
 
-/* Descriptor 2 is about to become another file: we write to what it is now. */
-void conf_note_stderr(void);
+/* VSOCKSHIM_TRANSPORT: how the machine reaches others (transport.h). */
+enum transport { TRANSPORT_UNIX, TRANSPORT_VHOST, TRANSPORT_AUTO };
+enum transport conf_transport(void);
 
-/*
- * One line on standard error, if that is still the file that it was at the
- * start: "vsockshim: <name>=<value>: <text>".
- */
-void conf_complain(const char *name, const char *value, const char *text);
+/* VSOCKSHIM_VHOST: the device. */
+const char *conf_vhost(void);
 
-/* The same about the rendezvous directory: what is wrong, and what it takes. */
+/* One line about the rendezvous directory: what is wrong, and what it takes. */
 void conf_complain_dir(const char *why);
 
 #endif

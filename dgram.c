@@ -3,6 +3,7 @@
 #include "dgram.h"
 
 #include "conf.h"
+#include "hint.h"
 #include "sock.h"
 #include "user.h"
 
@@ -60,6 +61,22 @@ static bool destination(int fd, const struct ident *id,
 	return true;
 }
 
+bool dgram_told(int fd, const struct msghdr *msg)
+{
+	const unsigned int told = HINT_OURS | HINT_DGRAM | HINT_PATH;
+
+	return (hint_get(fd) & (told | HINT_LOOK)) == told && msg->msg_name &&
+	       addr_check(msg->msg_name, msg->msg_namelen) == 0;
+}
+
+/* Was EPIPE the socket's own, or its receiver's, which would drop it? */
+static bool shut(int fd)
+{
+	struct ident id;
+
+	return ident(fd, &id) && id.tag & TAG_SHUT_WR;
+}
+
 ssize_t dgram_send(int fd, const struct ident *id, const struct msghdr *msg,
 		   int flags)
 {
@@ -81,6 +98,8 @@ ssize_t dgram_send(int fd, const struct ident *id, const struct msghdr *msg,
 	if (id->tag & TAG_SHUT_WR)
 		return -EPIPE;
 	r = rdv_send(m, fd, &to, msg, flags);
+	if (r == -EPIPE && !shut(fd))
+		r = 0;
 	/* What was dropped has been sent. */
 	return r < 0 ? r : (ssize_t)user_iov_bytes(msg);
 }
@@ -88,11 +107,11 @@ ssize_t dgram_send(int fd, const struct ident *id, const struct msghdr *msg,
 struct sockaddr_vm dgram_source(const struct sockaddr_un *un, socklen_t len)
 {
 	struct machine *m = conf_machine();
-	struct name name = name_decode(un, len);
+	struct name name = conf_name(un, len);
 	uint32_t own = m ? m->cid : VMADDR_CID_HOST;
 
 	if (name.kind != NAME_PATH) /* a plain AF_UNIX program */
-		return addr_vm(sock_stranger(own), VMADDR_PORT_ANY);
+		return addr_vm(name_stranger(own), VMADDR_PORT_ANY);
 	if (name.cid == own)
 		name.cid = name.bound == VMADDR_CID_ANY ? VMADDR_CID_LOCAL
 							: name.bound;

@@ -26,6 +26,14 @@ int dgram_connect(int fd, const struct ident *id, const struct sockaddr_vm *to,
 /* The default peer in *@ret; false if there is none. */
 bool dgram_peer(int fd, const struct ident *id, struct sockaddr_vm *ret);
 
+/*
+ * Need a send of @msg not look at the tag? This process has bound the socket
+ * and not shut it down, and @msg says where to: what else there is to know is
+ * in the kernel's answer. Not true of a hint that is wrong, so an error must be
+ * looked into.
+ */
+bool dgram_told(int fd, const struct msghdr *msg);
+
 /* Sends @msg, whose parts but the data are known to be readable. Never waits.
  */
 ssize_t dgram_send(int fd, const struct ident *id, const struct msghdr *msg,

@@ -10,6 +10,7 @@
 #include "next.h"
 #include "uthash_pool.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 struct fd_key {
@@ -47,7 +48,7 @@ static struct entry *find_fd(int epfd, int fd)
 	struct entry *e;
 
 	/* uthash reads the key by bytes, and the analyzer loses sight of it. */
-	HASH_FIND(hh_fd, by_fd, &k, sizeof(k), e); // NOLINT
+	HASH_FIND(hh_fd, by_fd, &k, sizeof(k), e); // NOLINT: read by bytes
 	return e;
 }
 
@@ -139,6 +140,19 @@ out:
 	pool_unlock(&old);
 }
 
+bool epmap_get(int epfd, int fd, struct epmap_entry *ret)
+{
+	struct entry *e;
+	sigset_t old;
+
+	lock(&old);
+	e = find_fd(epfd, fd);
+	if (e)
+		*ret = e->e;
+	pool_unlock(&old);
+	return e;
+}
+
 void epmap_remove(int epfd, int fd)
 {
 	struct entry *e;
@@ -155,15 +169,30 @@ void epmap_remove(int epfd, int fd)
  */
 static bool shows(const struct epmap_entry *e, uint32_t events)
 {
-	struct pollfd p = { .fd = e->fd, .events = (short)e->events };
+	struct pollfd p = { .fd = e->fd,
+			    .events = (short)(e->events |
+					      (e->muted ? EPOLLOUT : 0)) };
 
 	return NEXT(poll)(&p, 1, 0) > 0 && !(p.revents & POLLNVAL) &&
 	       (uint32_t)(unsigned short)p.revents & events;
 }
 
-#define MAX_SAME 16
+/* Is it still registered? One whose descriptor was closed may have its number,
+ * and its datum, in common with others. */
+static bool registered(const struct epmap_entry *e)
+{
+	struct epoll_event ev = { .events = EPOLLONESHOT, .data.u64 = e->data };
 
-/* All entries of @epfd with @data, up to MAX_SAME. */
+	if (gate_is_open(GATE_SANDBOX))
+		return true;
+	if (NEXT(epoll_ctl)(e->epfd, EPOLL_CTL_ADD, e->fd, &ev) < 0)
+		return errno == EEXIST;
+	NEXT(epoll_ctl)(e->epfd, EPOLL_CTL_DEL, e->fd, &ev);
+	epmap_remove(e->epfd, e->fd);
+	return false;
+}
+
+/* All entries of @epfd with @data, up to EPMAP_SAME. */
 static int find_data(int epfd, uint64_t data, struct epmap_entry *ret)
 {
 	struct data_key k = { .data = data, .epfd = (uint64_t)epfd };
@@ -173,9 +202,9 @@ static int find_data(int epfd, uint64_t data, struct epmap_entry *ret)
 	int n = 0;
 
 	lock(&old);
-	HASH_FIND(hh_data, by_data, &k, sizeof(k), e); // NOLINT
+	HASH_FIND(hh_data, by_data, &k, sizeof(k), e); // NOLINT: read by bytes
 	/* uthash puts equal keys into one bucket. */
-	for (hh = e ? &e->hh_data : NULL; hh && n < MAX_SAME;
+	for (hh = e ? &e->hh_data : NULL; hh && n < EPMAP_SAME;
 	     hh = hh->hh_next) {
 		e = ELMT_FROM_HH(by_data->hh_data.tbl, hh);
 		if (e->e.data == data && e->e.epfd == epfd)
@@ -185,16 +214,16 @@ static int find_data(int epfd, uint64_t data, struct epmap_entry *ret)
 	return n;
 }
 
-int epmap_odd(int epfd, struct epmap_entry *ret, int max)
+int epmap_odd(int epfd, int skip, struct epmap_entry *ret, int max)
 {
 	struct entry *e, *next;
 	sigset_t old;
-	int n = 0;
+	int n = 0, seen = 0;
 
 	lock(&old);
 	HASH_ITER (hh_fd, by_fd, e, next)
 		if (n < max && e->e.epfd == epfd &&
-		    hint_get(e->e.fd) & HINT_ODD)
+		    hint_get(e->e.fd) & HINT_ODD && seen++ >= skip)
 			ret[n++] = e->e;
 	pool_unlock(&old);
 	return n;
@@ -226,9 +255,7 @@ static bool parse_line(const char *s, const char *end, struct epmap_entry *e)
 		return false;
 	for (s += 4; s < end && *s == ' '; s++)
 		;
-	if (!addr_scan_u32(&s, end, &fd))
-		return false;
-	e->fd = (int)fd;
+	e->fd = addr_scan_u32(&s, end, &fd) ? (int)fd : -1;
 	e->events = (uint32_t)scan_hex(events + 7, end);
 	e->data = scan_hex(data + 5, end);
 	return true;
@@ -274,23 +301,19 @@ static bool find_proc(int epfd, uint64_t data, struct epmap_entry *ret)
 /* So many events that turned out to be none of ours. */
 #define MISSES 64
 
-bool epmap_find(int epfd, const struct epoll_event *ev, struct epmap_entry *ret)
+int epmap_find(int epfd, const struct epoll_event *ev, struct epmap_entry *ret)
 {
 	static int misses;
-	struct epmap_entry same[MAX_SAME];
-	int n = find_data(epfd, ev->data.u64, same);
+	int n = find_data(epfd, ev->data.u64, ret), found = 0;
 
-	for (int i = 0; i < n; i++) {
-		if (!shows(&same[i], ev->events))
-			continue;
-		*ret = same[i];
-		return true;
-	}
-	if (!gate_is_open(GATE_INHERITED) ||
+	for (int i = 0; i < n; i++)
+		if (shows(&ret[i], ev->events) && registered(&ret[i]))
+			ret[found++] = ret[i];
+	if (found || !gate_is_open(GATE_INHERITED) ||
 	    __atomic_load_n(&misses, __ATOMIC_RELAXED) >= MISSES)
-		return false;
+		return found;
 	if (find_proc(epfd, ev->data.u64, ret))
-		return true;
+		return 1;
 	__atomic_add_fetch(&misses, 1, __ATOMIC_RELAXED);
-	return false;
+	return 0;
 }

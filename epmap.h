@@ -24,16 +24,23 @@ struct epmap_entry {
 void epmap_set(const struct epmap_entry *e);
 void epmap_remove(int epfd, int fd);
 
+/* What is known of @fd in @epfd; false if nothing is. */
+bool epmap_get(int epfd, int fd, struct epmap_entry *ret);
+
+/* So many descriptors with one datum are told apart. */
+#define EPMAP_SAME 16
+
 /*
- * The entry of the event @ev; false if it is none of ours. In a process that
+ * Whose the event @ev may be: up to EPMAP_SAME entries, with the same datum, if
+ * they show some of it. How many; 0 if it is none of ours. In a process that
  * inherited sockets /proc is asked about those that are not known, but not for
  * ever.
  */
-bool epmap_find(int epfd, const struct epoll_event *ev,
-		struct epmap_entry *ret);
+int epmap_find(int epfd, const struct epoll_event *ev, struct epmap_entry *ret);
 
-/* The entries of @epfd that HINT_ODD is said of, up to @max. How many. */
-int epmap_odd(int epfd, struct epmap_entry *ret, int max);
+/* The entries of @epfd that HINT_ODD is said of, but for the first @skip, up to
+ * @max. How many. */
+int epmap_odd(int epfd, int skip, struct epmap_entry *ret, int max);
 
 /*
  * A guess, without a lock: the descriptor of the event with @data, -1 if there

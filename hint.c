@@ -2,5 +2,5 @@
 /* Cheap reasons to look at a socket: see hint.h. */
 #include "hint.h"
 
-unsigned int hint_gates;
-uint16_t hint_bits[HINT_FDS]; /* zero pages until touched */
+struct hint_state hint_state
+	__attribute__((aligned(64))); /* zero pages until touched */

@@ -2,19 +2,19 @@
 /* What a descriptor is: see ident.h. */
 #include "ident.h"
 
+#include "conf.h"
 #include "core/sys.h"
 #include "hint.h"
+#include "next.h"
 #include "pool.h"
 
 #include <errno.h>
-
-/* The tag's upper 16 bits: "VS", and of a SOCK_DGRAM "VD". */
-#define MAGIC	    UINT64_C(0x5653)
-#define MAGIC_DGRAM UINT64_C(0x5644)
+#include <sys/ioctl.h>
 
 /*
- * A kernel that has no SO_MAX_PACING_RATE (gVisor) keeps a smaller tag, in
- * SO_LINGER, which AF_UNIX does not act on: magic and bits, but no port.
+ * A kernel that has no SO_MAX_PACING_RATE (gVisor), or has it with 32 bits and
+ * not to be set (qemu-user), keeps a smaller tag, in SO_LINGER, which AF_UNIX
+ * does not act on: kind and bits, but no port.
  */
 static bool small_tags;
 
@@ -47,11 +47,12 @@ static bool tag_read(int fd, uint64_t *ret)
 	int r = sys_kernel.getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, ret,
 				      &len);
 
-	if (r == -ENOPROTOOPT && linger_read(fd, ret)) {
-		__atomic_store_n(&small_tags, true, __ATOMIC_RELAXED);
+	if (r == 0 && len == sizeof(*ret))
 		return true;
-	}
-	return r == 0 && len == sizeof(*ret);
+	if ((r < 0 && r != -ENOPROTOOPT) || !linger_read(fd, ret))
+		return false;
+	__atomic_store_n(&small_tags, true, __ATOMIC_RELAXED);
+	return true;
 }
 
 /* Asked, and none of ours: in a process without any, asked once. */
@@ -81,8 +82,9 @@ static unsigned int first_look(int fd, const struct ident *id)
 	int lowat = 1;
 
 	sys_kernel.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, &len);
-	if (lowat > 1 || id->tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING |
-				    TAG_ERR | TAG_SENT))
+	if (lowat > 1 || id->reset ||
+	    id->tag &
+		    (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR | TAG_SENT))
 		hints |= HINT_ODD;
 	if (!id->dgram && !ident_connected(fd))
 		hints |= HINT_FRESH;
@@ -108,15 +110,13 @@ bool ident(int fd, struct ident *ret)
 	*ret = (struct ident){ 0 };
 	if (!tag_read(fd, &v))
 		return foreign(fd);
-	if (v >> 48 == MAGIC || v >> 48 == MAGIC_DGRAM) {
-		ret->tag = v >> 32 & 0xffff;
-		ret->port = (uint32_t)v;
-		ret->dgram = v >> 48 == MAGIC_DGRAM;
-	} else if (ident_name(fd, &un).kind == NAME_PATH) {
-		ret->tag = TAG_ACCEPTED;
-	} else {
-		return foreign(fd);
+	if (!tag_unpack(v, ret)) {
+		if (ident_name(fd, &un).kind != NAME_PATH)
+			return foreign(fd);
+		*ret = (struct ident){ .tag = TAG_ACCEPTED };
 	}
+	if (ret->reset)
+		gate_open(GATE_RESET | GATE_ODD);
 	if (!(hint_get(fd) & HINT_OURS))
 		inherited(fd, ret);
 	return true;
@@ -140,9 +140,7 @@ bool ident_socket(int fd, struct ident *ret)
 
 static int tag_write(int fd, const struct ident *id)
 {
-	uint64_t v = (id->dgram ? MAGIC_DGRAM : MAGIC) << 48 |
-		     (uint64_t)id->tag << 32 | id->port;
-
+	uint64_t v = tag_pack(id);
 	int r = sys_kernel.setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &v,
 				      sizeof(v));
 
@@ -181,13 +179,27 @@ int ident_change(int fd, unsigned int clear, unsigned int set, uint32_t port)
 	return r;
 }
 
+void ident_reset(int fd)
+{
+	struct ident id;
+	sigset_t old;
+
+	pool_lock(&old);
+	if (ident(fd, &id) && !id.reset) {
+		id.reset = RESET_OWN;
+		id.tag |= TAG_ECONNRESET;
+		(void)tag_write(fd, &id);
+	}
+	pool_unlock(&old);
+}
+
 struct name ident_name(int fd, struct sockaddr_un *un)
 {
 	socklen_t len = sizeof(*un);
 
 	if (sys_kernel.getsockname(fd, un, &len) < 0)
 		len = 0;
-	return name_decode(un, len);
+	return conf_name(un, len);
 }
 
 struct name ident_peer(int fd, struct sockaddr_un *un, socklen_t *len)
@@ -195,7 +207,7 @@ struct name ident_peer(int fd, struct sockaddr_un *un, socklen_t *len)
 	*len = sizeof(*un);
 	if (sys_kernel.getpeername(fd, un, len) < 0)
 		*len = 0;
-	return name_decode(un, *len);
+	return conf_name(un, *len);
 }
 
 bool ident_connected(int fd)
@@ -204,6 +216,24 @@ bool ident_connected(int fd)
 	socklen_t len = sizeof(un);
 
 	return sys_kernel.getpeername(fd, &un, &len) == 0;
+}
+
+bool ident_finished(int fd)
+{
+	struct pollfd p = { .fd = fd };
+	int queued = 1;
+
+	return NEXT(poll)(&p, 1, 0) > 0 && p.revents & POLLHUP &&
+	       NEXT(ioctl)(fd, FIONREAD, &queued) == 0 && queued == 0;
+}
+
+bool ident_listens(int fd)
+{
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+
+	sys_kernel.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+	return listens;
 }
 
 uint64_t ident_key(int fd)

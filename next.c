@@ -4,7 +4,7 @@
 
 #include <dlfcn.h>
 
-void *next_found[NEXT_COUNT];
+struct next_state next_state __attribute__((aligned(64)));
 
 /* Strings in place, not pointers: nothing to relocate when we are loaded. */
 static const char names[NEXT_COUNT][20] = {
@@ -16,7 +16,9 @@ static const char names[NEXT_COUNT][20] = {
 void *next_find(enum next_id id)
 {
 	void *p = dlsym(RTLD_NEXT, names[id]);
+	ptrdiff_t at = (char *)&errno - (char *)__builtin_thread_pointer();
 
-	__atomic_store_n(&next_found[id], p, __ATOMIC_RELAXED);
+	__atomic_store_n(&next_state.errno_at, at, __ATOMIC_RELAXED);
+	__atomic_store_n(&next_state.found[id], p, __ATOMIC_RELEASE);
 	return p;
 }

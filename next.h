@@ -6,12 +6,16 @@
 #ifndef NEXT_H
 #define NEXT_H
 
+#include "core/util.h"
+
+#include <asm/socket.h> /* of which musl's own has a part */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
@@ -20,8 +24,40 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#if __has_include(<sys/pidfd.h>)
+#include <sys/pidfd.h>
+#endif
 
+/*
+ * libc is glibc or musl. Of the names below musl lacks some; those are not
+ * interposed there. Its names for large files are other names of the same
+ * functions, and in its headers macros. Here is what its prototypes differ in,
+ * and what 32-bit programs have only with glibc: names for times of 64 bits.
+ */
+#ifdef __GLIBC__
+#define HAVE_TIME64 (__TIMESIZE == 32)
+typedef unsigned long ioctl_request;
+typedef int mmsg_flags;
+#else
+#define HAVE_TIME64 0
+#ifndef SO_RCVTIMEO_OLD
+#define SO_RCVTIMEO_OLD 20
+#define SO_SNDTIMEO_OLD 21
+#endif
+typedef int ioctl_request;
+typedef unsigned int mmsg_flags;
+#endif
+
+/* First what programs call most. */
 #define NEXT_NAMES(X)                                                          \
+	X(read)                                                                \
+	X(write)                                                               \
+	X(recv)                                                                \
+	X(send)                                                                \
+	X(recvmsg)                                                             \
+	X(sendmsg)                                                             \
+	X(poll)                                                                \
+	X(epoll_wait)                                                          \
 	X(accept)                                                              \
 	X(accept4)                                                             \
 	X(access)                                                              \
@@ -37,7 +73,6 @@
 	X(epoll_ctl)                                                           \
 	X(epoll_pwait)                                                         \
 	X(epoll_pwait2)                                                        \
-	X(epoll_wait)                                                          \
 	X(faccessat)                                                           \
 	X(fcntl)                                                               \
 	X(fcntl64)                                                             \
@@ -63,25 +98,19 @@
 	X(openat)                                                              \
 	X(openat64)                                                            \
 	X(pidfd_getfd)                                                         \
-	X(poll)                                                                \
 	X(ppoll)                                                               \
 	X(preadv2)                                                             \
 	X(preadv64v2)                                                          \
 	X(pselect)                                                             \
 	X(pwritev2)                                                            \
 	X(pwritev64v2)                                                         \
-	X(read)                                                                \
 	X(readv)                                                               \
-	X(recv)                                                                \
 	X(recvfrom)                                                            \
 	X(recvmmsg)                                                            \
-	X(recvmsg)                                                             \
 	X(select)                                                              \
-	X(send)                                                                \
 	X(sendfile)                                                            \
 	X(sendfile64)                                                          \
 	X(sendmmsg)                                                            \
-	X(sendmsg)                                                             \
 	X(sendto)                                                              \
 	X(setsockopt)                                                          \
 	X(shutdown)                                                            \
@@ -93,7 +122,6 @@
 	X(stat64)                                                              \
 	X(statx)                                                               \
 	X(syscall)                                                             \
-	X(write)                                                               \
 	X(writev)                                                              \
 	X(__fxstat)                                                            \
 	X(__fxstat64)                                                          \
@@ -114,7 +142,7 @@
 	X(__xstat64)                                                           \
 	NEXT_TIME64(X)
 
-#if __TIMESIZE == 32
+#if HAVE_TIME64
 #define NEXT_TIME64(X)                                                         \
 	X(__fstat64_time64)                                                    \
 	X(__fstatat64_time64)                                                  \
@@ -131,12 +159,36 @@ enum next_id {
 		NEXT_COUNT
 };
 
-extern void *next_found[NEXT_COUNT];
+/* In one cache line with the first names. */
+struct next_state {
+	ptrdiff_t errno_at; /* from the thread pointer */
+	void *found[NEXT_COUNT];
+};
+
+extern struct next_state next_state;
 void *next_find(enum next_id id);
+
+/* NULL until its first use. */
+static inline void *next_known(enum next_id id)
+{
+	return __atomic_load_n(&next_state.found[id], __ATOMIC_ACQUIRE);
+}
+
+/*
+ * errno, once a name is known: libc's own way to it, a call, would be the half
+ * of what we add to calls that move data. In each thread it is at the same
+ * distance, as libc is there from the start and has it in static TLS.
+ */
+static inline int next_errno(void)
+{
+	return *(
+		int *)((char *)__builtin_thread_pointer() +
+		       __atomic_load_n(&next_state.errno_at, __ATOMIC_RELAXED));
+}
 
 static inline void *next_get(enum next_id id)
 {
-	void *p = __atomic_load_n(&next_found[id], __ATOMIC_RELAXED);
+	void *p = next_known(id);
 
 	return p ? p : next_find(id);
 }

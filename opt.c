@@ -4,6 +4,7 @@
 
 #include "core/sys.h"
 #include "hint.h"
+#include "next.h"
 #include "sock.h"
 #include "user.h"
 #include "vsock_table.h"
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 
@@ -236,7 +238,7 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 	const struct {
 		int pid, uid, gid;
 	} nobody = { 0, -1, -1 };
-	uint64_t unpaced = UINT64_MAX;
+	uint64_t pace;
 	struct sockaddr_vm vm;
 	struct vsock_rec rec;
 	struct ident id;
@@ -265,9 +267,13 @@ int opt_get(int fd, int level, int name, void *val, socklen_t *len)
 		sock_record(fd, &id, &rec);
 		return put_int(fd, val, len, rec.zerocopy);
 	case SO_MAX_PACING_RATE:
-		return user_put_option(
-			fd, val, len, &unpaced,
-			room < sizeof(unpaced) ? sizeof(int) : sizeof(unpaced));
+		sock_record(fd, &id, &rec);
+		pace = ~rec.paced;
+		if (room >= sizeof(pace))
+			return user_put_option(fd, val, len, &pace,
+					       sizeof(pace));
+		return put_int(fd, val, len,
+			       pace < UINT32_MAX ? (int)pace : -1);
 	case SO_PEERCRED:
 		return user_put_option(fd, val, len, &nobody, sizeof(nobody));
 	case SO_PEERNAME:
@@ -318,6 +324,16 @@ static int set_in_vain(int name, const void *val, socklen_t len)
 	r = sys->setsockopt(s, SOL_SOCKET, name, val, len);
 	sys->close(s);
 	return r;
+}
+
+/* A filter that lets all pass: AF_VSOCK runs none, but it can be detached. */
+static int attach_none(int fd)
+{
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	struct sock_fprog program = { 1, &all };
+
+	return sys->setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+			       sizeof(program));
 }
 
 static int set_stamp(int fd, const struct ident *id, int name, const void *val,
@@ -389,6 +405,25 @@ static int set_linger(int fd, const struct ident *id, const void *val,
 	return sock_keep_record(fd, &rec);
 }
 
+/* It would pace nothing. */
+static int set_pace(int fd, const struct ident *id, const void *val,
+		    socklen_t len)
+{
+	struct vsock_rec rec;
+	uint64_t pace;
+	uint32_t v = 0;
+	int r = take(fd, val, len, &v, sizeof(v));
+
+	pace = v == UINT32_MAX ? UINT64_MAX : v;
+	if (r == 0 && len >= sizeof(pace))
+		r = take(fd, val, len, &pace, sizeof(pace));
+	if (r < 0)
+		return r;
+	sock_record(fd, id, &rec);
+	rec.paced = ~pace;
+	return sock_keep_record(fd, &rec);
+}
+
 static int set_zerocopy(int fd, const struct ident *id, const void *val,
 			socklen_t len)
 {
@@ -432,8 +467,8 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 		return set_rcvlowat(fd, &id, val, len);
 	case SO_ZEROCOPY:
 		return set_zerocopy(fd, &id, val, len);
-	case SO_MAX_PACING_RATE: /* the tag's; it would pace nothing */
-		return take(fd, val, len, &r, sizeof(r));
+	case SO_MAX_PACING_RATE:
+		return set_pace(fd, &id, val, len);
 	case SO_PEEK_OFF:
 	case SO_PASSCRED:
 	case SO_PASSSEC:
@@ -459,7 +494,8 @@ int opt_set(int fd, int level, int name, const void *val, socklen_t len)
 		return set_stamp(fd, &id, name, val, len);
 	case SO_ATTACH_FILTER:
 	case SO_ATTACH_BPF:
-		return set_in_vain(name, val, len);
+		r = set_in_vain(name, val, len);
+		return r < 0 ? r : attach_none(fd);
 	default:
 		return SOCK_FOREIGN;
 	}
@@ -478,16 +514,13 @@ bool opt_ioctl_differs(unsigned long request)
 static int no_queues(int fd, const struct ident *id)
 {
 	struct sockaddr_un un;
-	int listens = 0;
-	socklen_t len = sizeof(listens);
 
 	if (ident_connected(fd))
 		return 0;
 	if (!(id->tag & (TAG_PORT | TAG_FAILED | TAG_ERR | TAG_DIALLED)) &&
 	    ident_name(fd, &un).kind != NAME_AUTO)
 		return -EOPNOTSUPP;
-	sys->getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
-	return listens ? -EINVAL : 0;
+	return ident_listens(fd) ? -EINVAL : 0;
 }
 
 int opt_ioctl(int fd, unsigned long request, void *arg)

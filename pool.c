@@ -11,8 +11,9 @@
 
 #define PAGE_BYTES 4096
 #define CHUNK	   (64 * 1024)
-#define MIN_SHIFT  6 /* 64 bytes */
-#define CLASSES	   (40 - MIN_SHIFT)
+#define UNIT	   64
+#define SMALL	   16 /* classes of 1 to 16 units; then powers of two of them */
+#define CLASSES	   (SMALL + 30)
 
 struct free_block {
 	struct free_block *next;
@@ -25,19 +26,24 @@ static size_t chunk_left;
 static bool held;
 static unsigned int generation;
 
-static int class_of(size_t size)
+/* The class of @size, and how many bytes one of it has. */
+static int class_of(size_t size, size_t *bytes)
 {
-	int c = 0;
+	int c;
 
-	while ((size_t)1 << (c + MIN_SHIFT) < size)
+	*bytes = (size + UNIT - 1) / UNIT * UNIT;
+	if (*bytes <= SMALL * UNIT)
+		return (int)(*bytes / UNIT) - 1;
+	c = SMALL;
+	for (*bytes = (size_t)2 * SMALL * UNIT; *bytes < size; *bytes *= 2)
 		c++;
 	return c;
 }
 
 void *pool_alloc(size_t size)
 {
-	int c = class_of(size);
-	size_t n = (size_t)1 << (c + MIN_SHIFT);
+	size_t n;
+	int c = class_of(size, &n);
 	struct free_block *b = free_blocks[c];
 	void *p;
 
@@ -62,7 +68,8 @@ void *pool_alloc(size_t size)
 void pool_free(void *p, size_t size)
 {
 	struct free_block *b = p;
-	int c = class_of(size);
+	size_t n;
+	int c = class_of(size, &n);
 
 	b->next = free_blocks[c];
 	free_blocks[c] = b;

@@ -14,6 +14,7 @@
 
 #include "core/sys.h"
 #include "epmap.h"
+#include "gateway.h"
 #include "hint.h"
 #include "next.h"
 #include "pending.h"
@@ -26,15 +27,43 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define EVIDENCE (POLLHUP | POLLERR | POLLWRBAND)
 #define READABLE (POLLIN | POLLRDNORM)
 #define WRITABLE (POLLOUT | POLLWRNORM)
+
+/* The coarse clock is behind by a tick at most, on a kernel of 100 Hz. */
+#define COARSE_NS 10000000u
+
+/* libc's, which takes no system call, as a program's own timeouts are. */
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* From now to then; for ever stays so. */
+static uint64_t left(uint64_t then, uint64_t now)
+{
+	return then == UINT64_MAX ? then : then > now ? then - now : 0;
+}
 
 uint64_t ready_end_ms(int timeout)
 {
 	if (timeout <= 0)
 		return timeout < 0 ? UINT64_MAX : 0;
-	return pending_now() + (uint64_t)timeout * 1000000;
+	return now_ns() + (uint64_t)timeout * 1000000;
+}
+
+uint64_t ready_end_about(int timeout)
+{
+	struct timespec now;
+
+	if (timeout <= 0)
+		return ready_end_ms(timeout);
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec +
+	       COARSE_NS + (uint64_t)timeout * 1000000;
 }
 
 uint64_t ready_end_ts(const struct timespec *timeout)
@@ -45,21 +74,21 @@ uint64_t ready_end_ts(const struct timespec *timeout)
 		return 0;
 	if ((uint64_t)timeout->tv_sec > INT32_MAX)
 		return UINT64_MAX;
-	return pending_now() + (uint64_t)timeout->tv_sec * 1000000000u +
+	return now_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
 	       (uint64_t)timeout->tv_nsec;
 }
 
 bool ready_over(uint64_t end)
 {
-	return end != UINT64_MAX && (end == 0 || pending_now() >= end);
+	return end != UINT64_MAX && (end == 0 || now_ns() >= end);
 }
 
 void ready_left_ts(uint64_t end, struct timespec *ret)
 {
-	uint64_t now = pending_now(), left = end > now ? end - now : 0;
+	uint64_t ns = left(end, now_ns());
 
-	ret->tv_sec = (time_t)(left / 1000000000u);
-	ret->tv_nsec = (long)(left % 1000000000u);
+	ret->tv_sec = (time_t)(ns / 1000000000u);
+	ret->tv_nsec = (long)(ns % 1000000000u);
 }
 
 void ready_left(uint64_t end, struct timeval *ret)
@@ -82,7 +111,7 @@ static bool to_look_at(int fd)
 
 static bool doubtful(int fd, unsigned int revents)
 {
-	if (revents & EVIDENCE)
+	if (revents & READY_EVIDENCE)
 		return hint_suspect(fd);
 	return revents & (READABLE | WRITABLE) && gate_is_open(GATE_USED) &&
 	       to_look_at(fd);
@@ -99,12 +128,12 @@ static bool doubtful_event(int epfd, const struct epoll_event *ev)
 	int fd;
 
 	if (gate_is_open(GATE_USED))
-		return ev->events & EVIDENCE ||
+		return ev->events & READY_EVIDENCE ||
 		       (gate_is_open(GATE_ODD) &&
 			((fd = epmap_peek(epfd, ev->data.u64)) ==
 				 EPMAP_UNCLEAR ||
 			 hint_get(fd) & HINT_LOOK));
-	return ev->events & EVIDENCE &&
+	return ev->events & READY_EVIDENCE &&
 	       (unsigned int)ev->data.fd < HINT_FDS && /* else a pointer */
 	       hint_suspect(ev->data.fd) && ident_quiet(ev->data.fd, &id);
 }
@@ -118,7 +147,7 @@ bool ready_doubt_poll(const struct pollfd *fds, nfds_t n)
 	return false;
 }
 
-bool ready_doubt_epoll(int epfd, const struct epoll_event *ev, int n)
+bool ready_doubt_events(int epfd, const struct epoll_event *ev, int n)
 {
 	for (int i = 0; i < n; i++)
 		if (doubtful_event(epfd, &ev[i]))
@@ -142,15 +171,32 @@ static bool in_set(int fd, const fd_set *set)
 	return set && FD_ISSET(fd, set);
 }
 
-/* Something on its error queue, which AF_UNIX has none of? */
+/* Something that AF_UNIX has none of: on the error queue, or a listener's? */
 static bool queued_error(int fd)
 {
+	struct ident id;
+
 	return gate_is_open(GATE_ERRQ) && hint_get(fd) & HINT_ODD &&
-	       zerocopy_pending(fd);
+	       (zerocopy_pending(fd) ||
+		(ident_quiet(fd, &id) && id.tag & TAG_ERR &&
+		 ident_listens(fd)));
+}
+
+static bool may_time_out(void)
+{
+	bool any = pending_any();
+
+	if (any)
+		pending_expire();
+	return any;
 }
 
 bool ready_now_poll(const struct pollfd *fds, nfds_t n)
 {
+	if (may_time_out())
+		return true;
+	if (!gate_is_open(GATE_ERRQ))
+		return false;
 	for (nfds_t i = 0; i < n; i++)
 		if (queued_error(fds[i].fd))
 			return true;
@@ -159,18 +205,33 @@ bool ready_now_poll(const struct pollfd *fds, nfds_t n)
 
 bool ready_now_select(int nfds, const fd_set *in, const fd_set *out)
 {
+	if (may_time_out())
+		return true;
+	if (!gate_is_open(GATE_ERRQ))
+		return false;
 	for (int fd = 0; fd < nfds; fd++)
 		if ((in_set(fd, in) || in_set(fd, out)) && queued_error(fd))
 			return true;
 	return false;
 }
 
+/* What a look at the tag finds odd. */
+#define ODD_TAG (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR)
+
 /* A look that found nothing odd need not be repeated. */
 static void calm(int fd, unsigned int seen, unsigned int tag, int lowat)
 {
-	if (lowat <= 1 && !queued_error(fd) &&
-	    !(tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING | TAG_ERR)))
+	struct ident now;
+
+	if (lowat <= 1 && hint_get(fd) & HINT_ODD && !queued_error(fd) &&
+	    !(tag & ODD_TAG)) {
 		hint_drop(fd, HINT_ODD);
+		/* Another thread may have found a reason since. */
+		if (zerocopy_pending(fd) ||
+		    (!gate_is_open(GATE_SANDBOX) && ident(fd, &now) &&
+		     now.tag & ODD_TAG))
+			hint_add(fd, HINT_ODD);
+	}
 	if (!(seen & POLLHUP))
 		hint_drop(fd, HINT_FRESH);
 }
@@ -198,15 +259,19 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 		return id.tag & TAG_SHUT_WR
 			       ? mask & ~(unsigned int)(WRITABLE | POLLWRBAND)
 			       : mask;
-	mask &= ~(unsigned int)POLLWRBAND;
-	if (id.tag & TAG_SENT)
+	mask &= ~(unsigned int)(POLLWRBAND | POLLPRI);
+	if (id.tag & TAG_SENT && !id.reset && !(id.tag & TAG_FAILED))
 		return id.tag & TAG_ERR ? POLLERR : 0;
-	if (id.tag & TAG_PENDING) {
-		if (pending_waits(fd))
-			return connecting_mask(id.tag, asked);
-		ident_change(fd, TAG_PENDING, TAG_ETIMEDOUT, 0);
-		ident(fd, &id);
-	}
+	pending_settle(fd, &id);
+	if (id.tag & TAG_PENDING)
+		return connecting_mask(id.tag, asked);
+	if (seen & POLLHUP)
+		gateway_settle(fd, &id);
+	/* What a gateway refused has a peer, which is dead; so has what was
+	 * reset, which is TCP_CLOSE. */
+	if ((id.tag & TAG_FAILED || id.reset == RESET_OWN) &&
+	    !(id.tag & TAG_SHUT_RD))
+		mask &= ~(unsigned int)(READABLE | POLLRDHUP);
 	if (mask & POLLERR) {
 		/* The peer died unread. Reading the error clears it. */
 		if (!gate_is_open(GATE_SANDBOX))
@@ -214,6 +279,9 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 					      &len);
 		mask &= ~(unsigned int)POLLERR;
 	}
+	/* The hello to a gateway may be unread as yet. */
+	if (id.tag & TAG_FAILED)
+		mask |= asked & WRITABLE;
 	/* A connected AF_UNIX socket shows HUP when both ways are shut, by
 	 * whomever: right if this way was, and by this side. */
 	if (!(id.tag & TAG_SHUT_WR) ||
@@ -228,31 +296,40 @@ static unsigned int vsock_mask(int fd, unsigned int seen, unsigned int asked)
 	    !(id.tag & TAG_SHUT_RD) && held_back(fd, lowat))
 		mask &= ~(unsigned int)READABLE;
 	if (id.tag & TAG_ERR)
-		mask |= POLLERR | (id.tag & TAG_SHUT_WR ? 0 : asked & WRITABLE);
+		mask |= POLLERR;
 	if (queued_error(fd))
 		mask |= POLLERR;
 	calm(fd, seen, id.tag, lowat);
 	return mask;
 }
 
-/* ms until @end or the next pending connect times out, rounded up. */
-static int wait_ms(uint64_t end)
+/* ms until @end or the next pending connect times out, rounded up. *@ret_last:
+ * it is the end, even if the clock does not say so by then. */
+static int wait_ms(uint64_t end, bool *ret_last)
 {
-	uint64_t next = pending_expire();
-	uint64_t now, ms;
+	uint64_t next = pending_expire(), ns = left(end, now_ns());
+	uint64_t pending =
+		next == UINT64_MAX ? next : left(next, pending_now());
 
-	if (end < next)
-		next = end;
-	if (next == UINT64_MAX)
+	*ret_last = ns <= pending;
+	if (!*ret_last)
+		ns = pending;
+	if (ns == UINT64_MAX)
 		return -1;
-	now = pending_now();
-	if (next <= now)
-		return 0;
-	ms = (next - now + 999999) / 1000000;
-	return ms > INT_MAX ? INT_MAX : (int)ms;
+	ns = ns / 1000000 + (ns % 1000000 > 0);
+	return ns > INT_MAX ? INT_MAX : (int)ns;
 }
 
-static int mend_poll(struct pollfd *fds, nfds_t n)
+/* What of @mask select(2) looks at, where it was asked for @events. */
+static unsigned int selected(unsigned int mask, unsigned int events)
+{
+	return mask &
+	       (POLLNVAL | (events & POLLIN ? POLLIN | POLLHUP | POLLERR : 0) |
+		(events & POLLOUT ? POLLOUT | POLLERR : 0) |
+		(events & POLLPRI));
+}
+
+static int mend_poll(struct pollfd *fds, nfds_t n, bool select)
 {
 	int ready = 0;
 
@@ -264,9 +341,19 @@ static int mend_poll(struct pollfd *fds, nfds_t n)
 		if (!seen || doubtful(fds[i].fd, seen))
 			fds[i].revents = (short)vsock_mask(
 				fds[i].fd, seen, (unsigned short)fds[i].events);
+		if (select)
+			fds[i].revents =
+				(short)selected((unsigned short)fds[i].revents,
+						(unsigned short)fds[i].events);
 		ready += fds[i].revents != 0;
 	}
 	return ready;
+}
+
+/* What wakes when a connect fails: SO_SNDBUF is set then. */
+static uint32_t refusal(int fd)
+{
+	return hint_get(fd) & HINT_FRESH ? EPOLLOUT : 0;
 }
 
 /* All of @fds, edge-triggered; -errno if there can be no such thing. */
@@ -280,7 +367,8 @@ static int edges(const struct pollfd *fds, nfds_t n)
 	for (nfds_t i = 0; i < n; i++) {
 		if (fds[i].fd < 0)
 			continue;
-		ev.events = (unsigned short)fds[i].events | EPOLLET;
+		ev.events = (unsigned short)fds[i].events | EPOLLET |
+			    refusal(fds[i].fd);
 		ev.data.u64 = 0;
 		/* One descriptor twice: a wakeup for either will do. */
 		if (NEXT(epoll_ctl)(ep, EPOLL_CTL_ADD, fds[i].fd, &ev) < 0 &&
@@ -312,16 +400,20 @@ static int wait_edge(int ep, int ms, const sigset_t *mask)
 	return NEXT(ppoll)(NULL, 0, &little, mask);
 }
 
-int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end, const sigset_t *mask)
+static int wait_poll(struct pollfd *fds, nfds_t n, uint64_t end,
+		     const sigset_t *mask, bool select)
 {
 	volatile int ep = -EBADF;
 	int saved = errno, r;
+	bool last = false;
 
 	pthread_cleanup_push(close_edges, (void *)&ep);
-	while ((r = mend_poll(fds, n)) == 0 && !ready_over(end)) {
+	while ((r = mend_poll(fds, n, select)) == 0 && !last &&
+	       !ready_over(end)) {
 		if (ep == -EBADF)
 			ep = edges(fds, n);
-		r = wait_edge(ep, wait_ms(end), mask);
+		r = wait_edge(ep, wait_ms(end, &last), mask);
+		last = last && r == 0 && ep >= 0;
 		if (r >= 0)
 			r = NEXT(poll)(fds, n, 0);
 		if (r < 0) {
@@ -332,6 +424,11 @@ int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end, const sigset_t *mask)
 	pthread_cleanup_pop(1);
 	errno = saved;
 	return r;
+}
+
+int ready_poll(struct pollfd *fds, nfds_t n, uint64_t end, const sigset_t *mask)
+{
+	return wait_poll(fds, n, end, mask, false);
 }
 
 bool ready_doubt_select(int nfds, const fd_set *in, const fd_set *out,
@@ -406,7 +503,7 @@ int ready_select(int nfds, fd_set *in, fd_set *out, fd_set *ex, uint64_t end,
 		}
 	}
 	r = NEXT(poll)(fds, n, 0);
-	r = r < 0 ? -errno : ready_poll(fds, n, end, mask);
+	r = r < 0 ? -errno : wait_poll(fds, n, end, mask, true);
 	if (r < 0)
 		goto out;
 	clear(in, nfds);
@@ -448,7 +545,8 @@ static bool reregister(struct epmap_entry *e, bool mute)
 	struct epoll_event ev = { .events = e->events, .data.u64 = e->data };
 
 	if (mute)
-		ev.events = (ev.events & ~(uint32_t)EPOLLONESHOT) | EPOLLET;
+		ev.events = (ev.events & ~(uint32_t)EPOLLONESHOT) | EPOLLET |
+			    refusal(e->fd);
 	else if (e->events & EPOLLONESHOT)
 		ev.events = EPOLLONESHOT | EPOLLET;
 	if (NEXT(epoll_ctl)(e->epfd, EPOLL_CTL_MOD, e->fd, &ev) < 0)
@@ -463,27 +561,51 @@ static bool reregister(struct epmap_entry *e, bool mute)
 	return true;
 }
 
-/* One event; false if nothing of it remains. */
+/* What of an event with @mask is @e's; @alone: it is that of no other. */
+static unsigned int mend_entry(struct epmap_entry *e, unsigned int mask,
+			       bool alone)
+{
+	unsigned int hints = hint_get(e->fd), seen = mask;
+	uint32_t asked = e->events | EPOLLERR | EPOLLHUP;
+	struct pollfd p = { .fd = e->fd, .events = (short)e->events };
+
+	if (!alone) {
+		NEXT(poll)(&p, 1, 0);
+		mask = (unsigned short)p.revents & asked;
+	}
+	if (!(mask & READY_EVIDENCE) && !(hints & HINT_LOOK))
+		return mask;
+	if (e->spent)
+		return 0;
+	if (mask & READY_EVIDENCE || hints & (HINT_FRESH | HINT_ODD))
+		mask = vsock_mask(e->fd, mask, e->events);
+	if (e->muted)
+		mask &= asked;
+	/* EPOLLEXCLUSIVE cannot be muted: shown, rather than spun on. What is
+	 * edge-triggered is, but for a refusal. */
+	if (mask == 0 && !e->muted &&
+	    (!(e->events & EPOLLET) || refusal(e->fd) & ~e->events) &&
+	    !reregister(e, true))
+		return seen;
+	if (mask != 0 && e->muted)
+		reregister(e, false);
+	return mask;
+}
+
+/*
+ * One event; false if nothing of it remains. Whose it is of several with one
+ * datum is not known: each of them is muted, or has its say.
+ */
 static bool mend_event(int epfd, struct epoll_event *ev)
 {
-	struct epmap_entry e;
-	unsigned int mask = ev->events, hints;
+	struct epmap_entry e[EPMAP_SAME];
+	unsigned int mask = 0;
+	int n = doubtful_event(epfd, ev) ? epmap_find(epfd, ev, e) : 0;
 
-	if (!doubtful_event(epfd, ev) || !epmap_find(epfd, ev, &e))
+	if (n == 0)
 		return true;
-	hints = hint_get(e.fd);
-	if (!(mask & EVIDENCE) && !(hints & HINT_LOOK))
-		return true;
-	if (e.spent)
-		return false;
-	if (mask & EVIDENCE || hints & (HINT_FRESH | HINT_ODD))
-		mask = vsock_mask(e.fd, mask, e.events);
-	/* EPOLLEXCLUSIVE cannot be muted: shown, rather than spun on. */
-	if (mask == 0 && !e.muted && !(e.events & EPOLLET) &&
-	    !reregister(&e, true))
-		return true;
-	if (mask != 0 && e.muted)
-		reregister(&e, false);
+	for (int i = 0; i < n; i++)
+		mask |= mend_entry(&e[i], ev->events, n == 1);
 	ev->events = mask;
 	return mask != 0;
 }
@@ -494,19 +616,23 @@ static bool mend_event(int epfd, struct epoll_event *ev)
 /* Those of @epfd's descriptors whose error queue is not empty. */
 static int queued_errors(int epfd, struct epmap_entry *e)
 {
-	int n, kept = 0;
+	struct epmap_entry odd[ERRORS];
+	int n = ERRORS, kept = 0;
 
 	if (!gate_is_open(GATE_ERRQ))
 		return 0;
-	n = epmap_odd(epfd, e, ERRORS);
-	for (int i = 0; i < n; i++) {
-		bool pending = zerocopy_pending(e[i].fd);
+	for (int skip = 0; n == ERRORS && kept < ERRORS; skip += n) {
+		n = epmap_odd(epfd, skip, odd, ERRORS);
+		for (int i = 0; i < n; i++) {
+			bool pending = queued_error(odd[i].fd);
 
-		if (pending && !e[i].told && !e[i].spent)
-			e[kept++] = e[i];
-		if (!pending && e[i].told) {
-			e[i].told = false;
-			epmap_set(&e[i]);
+			if (pending && !odd[i].told && !odd[i].spent &&
+			    kept < ERRORS)
+				e[kept++] = odd[i];
+			if (!pending && odd[i].told) {
+				odd[i].told = false;
+				epmap_set(&odd[i]);
+			}
 		}
 	}
 	return kept;
@@ -551,6 +677,7 @@ int ready_epoll(int epfd, struct epoll_event *ev, int max, int r, uint64_t end,
 {
 	struct epmap_entry errors[ERRORS];
 	int saved = errno, n;
+	bool last;
 
 	if (r > 0)
 		r = mend_epoll(epfd, ev, r);
@@ -558,15 +685,16 @@ int ready_epoll(int epfd, struct epoll_event *ev, int max, int r, uint64_t end,
 		end = end ? end : 1; /* has to look at least once */
 	while (r == 0 && end != 0) {
 		n = queued_errors(epfd, errors);
-		r = NEXT(epoll_pwait)(epfd, ev, max, n ? 0 : wait_ms(end),
-				      mask);
+		last = false;
+		r = NEXT(epoll_pwait)(epfd, ev, max,
+				      n ? 0 : wait_ms(end, &last), mask);
+		if ((last && r == 0) || ready_over(end))
+			end = 0;
 		if (r < 0)
 			r = -errno;
 		else
 			r = show_errors(errors, n, ev, mend_epoll(epfd, ev, r),
 					max);
-		if (ready_over(end))
-			end = 0;
 	}
 	errno = saved;
 	return r;

@@ -8,8 +8,11 @@
 #include "epmap.h"
 #include "next.h"
 #include "opt.h"
+#include "pending.h"
 #include "ready.h"
+#include "say.h"
 #include "sock.h"
+#include "trace.h"
 #include "user.h"
 #include "vsock_table.h"
 
@@ -17,6 +20,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include <linux/netlink.h>
 #include <linux/sockios.h>
 
 /* After libc's call has failed with EINVAL, ours: success hides that. */
@@ -27,13 +31,11 @@ static int second_try(int r, int saved)
 	return ret_errno(r == SOCK_FOREIGN ? -EINVAL : r);
 }
 
-/* May we read the family of an address that the kernel has just refused? It
- * reads no address that is too long. */
-static bool is_vsock(const struct sockaddr *addr, socklen_t len)
+/* libc's call has failed as it does where AF_UNIX does not know better: for a
+ * socket that is met here first? */
+static bool may_be_ours(int fd, int r)
 {
-	return len >= sizeof(sa_family_t) &&
-	       len <= sizeof(struct sockaddr_storage) && addr &&
-	       addr->sa_family == AF_VSOCK;
+	return r < 0 && errno == EINVAL && is_ours(fd);
 }
 
 /* --- making sockets ------------------------------------------------------ */
@@ -42,11 +44,18 @@ EXPORT int socket(int domain, int type, int protocol)
 {
 	int fd;
 
-	if (domain == AF_VSOCK)
-		return ret_errno(sock_socket(type, protocol));
+	if (domain == AF_VSOCK) {
+		fd = (int)ret_errno(sock_socket(type, protocol));
+		TRACE(SOCKET, TRACE_ANY, fd, "socket(AF_VSOCK, %t, %d)", type,
+		      protocol);
+		return fd;
+	}
 	fd = NEXT(socket)(domain, type, protocol);
 	if (fd >= 0)
-		hint_set(fd, HINT_PLAIN);
+		hint_set(fd,
+			 domain == AF_NETLINK && protocol == NETLINK_SOCK_DIAG
+				 ? HINT_PLAIN | HINT_DIAG
+				 : HINT_PLAIN);
 	return fd;
 }
 
@@ -63,10 +72,12 @@ EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
 		return r;
 	}
 	fd = sock_socket(type, protocol);
-	if (fd < 0)
-		return ret_errno(fd);
-	sys_kernel.close(fd);
-	return ret_errno(-EOPNOTSUPP);
+	if (fd >= 0)
+		sys_kernel.close(fd);
+	r = (int)ret_errno(fd < 0 ? fd : -EOPNOTSUPP);
+	TRACE(SOCKET, TRACE_ANY, r, "socketpair(AF_VSOCK, %t, %d)", type,
+	      protocol);
+	return r;
 }
 
 EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
@@ -75,21 +86,32 @@ EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 
 	if (hinted(fd))
 		r = sock_bind(fd, addr, len);
-	if (r != SOCK_FOREIGN)
-		return ret_errno(r);
-	r = NEXT(bind)(fd, addr, len);
-	if (r < 0 && errno == EINVAL && is_vsock(addr, len))
-		return second_try(sock_bind(fd, addr, len), saved);
+	if (r != SOCK_FOREIGN) {
+		r = (int)ret_errno(r);
+	} else {
+		r = NEXT(bind)(fd, addr, len);
+		if (may_be_ours(fd, r))
+			r = second_try(sock_bind(fd, addr, len), saved);
+	}
+	TRACE(SOCKET, fd, r, "bind(%f, %a)", addr, len);
 	return r;
 }
 
 EXPORT int listen(int fd, int backlog)
 {
-	int r = SOCK_FOREIGN;
+	int saved = errno, r = SOCK_FOREIGN;
 
 	if (hinted(fd))
 		r = sock_listen(fd, backlog);
-	return r == SOCK_FOREIGN ? NEXT(listen)(fd, backlog) : ret_errno(r);
+	if (r != SOCK_FOREIGN) {
+		r = (int)ret_errno(r);
+	} else {
+		r = NEXT(listen)(fd, backlog);
+		if (may_be_ours(fd, r))
+			r = second_try(sock_listen(fd, backlog), saved);
+	}
+	TRACE(SOCKET, fd, r, "listen(%f, %d)", backlog);
+	return r;
 }
 
 EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -98,11 +120,14 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 	if (hinted(fd))
 		r = sock_connect(fd, addr, len);
-	if (r != SOCK_FOREIGN)
-		return ret_errno(r);
-	r = NEXT(connect)(fd, addr, len);
-	if (r < 0 && errno == EINVAL && is_vsock(addr, len))
-		return second_try(sock_connect(fd, addr, len), saved);
+	if (r != SOCK_FOREIGN) {
+		r = (int)ret_errno(r);
+	} else {
+		r = NEXT(connect)(fd, addr, len);
+		if (may_be_ours(fd, r))
+			r = second_try(sock_connect(fd, addr, len), saved);
+	}
+	TRACE(SOCKET, fd, r, "connect(%f, %a)", addr, len);
 	return r;
 }
 
@@ -124,8 +149,8 @@ static int accept_any(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNSPEC };
 	socklen_t n = sizeof(un);
+	struct sockaddr_vm vm = { .svm_family = AF_UNSPEC };
 	bool sandbox = gate_is_open(GATE_SANDBOX);
-	struct sockaddr_vm vm;
 	int r, bad = 0;
 	bool own;
 
@@ -134,7 +159,7 @@ static int accept_any(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	r = own ? plain_accept(fd, (struct sockaddr *)&un, &n, flags)
 		: plain_accept(fd, addr, len, flags);
 	if (r < 0)
-		return r;
+		goto out;
 	if (un.sun_family != AF_UNIX || !sock_accepted(r, fd, &un, n, &vm)) {
 		hint_set(r, HINT_PLAIN);
 		if (own && addr) /* a wrong hint */
@@ -144,8 +169,11 @@ static int accept_any(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	}
 	if (bad) { /* the kernel, too, has taken the connection by now */
 		sys_kernel.close(r);
-		return ret_errno(bad);
+		r = (int)ret_errno(bad);
 	}
+out:
+	TRACE(SOCKET, fd, r, "%s(%f%v%T)", flags ? "accept4" : "accept", &vm,
+	      flags);
 	return r;
 }
 
@@ -166,7 +194,7 @@ typedef int name_fn(int fd, struct sockaddr *addr, socklen_t *len);
 static int get_name(int fd, bool peer, struct sockaddr *addr, socklen_t *len,
 		    name_fn *next)
 {
-	struct sockaddr_vm vm;
+	struct sockaddr_vm vm = { .svm_family = AF_UNSPEC };
 	int r = SOCK_FOREIGN;
 
 	if (hint_suspect(fd))
@@ -175,15 +203,22 @@ static int get_name(int fd, bool peer, struct sockaddr *addr, socklen_t *len,
 		return next(fd, addr, len);
 	if (r == 0)
 		r = user_put_addr(fd, addr, len, &vm, sizeof(vm));
-	return ret_errno(r);
+	r = (int)ret_errno(r);
+	TRACE(SOCKET, fd, r, "%s(%f%v)", peer ? "getpeername" : "getsockname",
+	      &vm);
+	return r;
 }
 
-EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+EXPORT_UNLESS_PLAIN(int, getsockname,
+		    (int fd, struct sockaddr *addr, socklen_t *len), fd, addr,
+		    len)
 {
 	return get_name(fd, false, addr, len, NEXT(getsockname));
 }
 
-EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+EXPORT_UNLESS_PLAIN(int, getpeername,
+		    (int fd, struct sockaddr *addr, socklen_t *len), fd, addr,
+		    len)
 {
 	return get_name(fd, true, addr, len, NEXT(getpeername));
 }
@@ -193,19 +228,27 @@ EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 /* SO_ERROR of a suspect: what the kernel said may not be what vsock says. */
 static int get_error(int fd, void *val, socklen_t *len)
 {
-	int err = 0, r = NEXT(getsockopt)(fd, SOL_SOCKET, SO_ERROR, val, len);
 	struct ident id;
+	int err = 0, r;
 
+	/* What a gateway said is to be told from what AF_UNIX says. */
+	if (!hinted(fd) || hint_get(fd) & HINT_ODD) {
+		if (!ident(fd, &id))
+			return NEXT(getsockopt)(fd, SOL_SOCKET, SO_ERROR, val,
+						len);
+		pending_settle(fd, &id);
+	}
+	r = NEXT(getsockopt)(fd, SOL_SOCKET, SO_ERROR, val, len);
 	if (r < 0 && errno == EFAULT && may_have_failed(fd) &&
 	    user_readable(fd, len, sizeof(*len)))
 		(void)sock_error(fd); /* it is cleared all the same */
 	if (r < 0)
 		return r;
 	memcpy(&err, val, *len < sizeof(err) ? *len : sizeof(err));
+	if (err == ECONNRESET && ident_socket(fd, &id))
+		err = 0; /* the peer died unread: no error to a vsock */
 	if (err == 0 && may_have_failed(fd))
 		err = sock_error(fd);
-	else if (err == ECONNRESET && ident_socket(fd, &id))
-		err = 0; /* the peer died unread: no error to a vsock */
 	memcpy(val, &err, *len < sizeof(err) ? *len : sizeof(err));
 	return r;
 }
@@ -223,7 +266,7 @@ static int other_level(int fd, int level, int r)
 	return r;
 }
 
-EXPORT int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
+static int get_option(int fd, int level, int name, void *val, socklen_t *len)
 {
 	int r = SOCK_FOREIGN;
 	socklen_t room;
@@ -244,17 +287,33 @@ EXPORT int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 	return r;
 }
 
-EXPORT int setsockopt(int fd, int level, int name, const void *val,
-		      socklen_t len)
+EXPORT_UNLESS_PLAIN(int, getsockopt,
+		    (int fd, int level, int name, void *val, socklen_t *len),
+		    fd, level, name, val, len)
+{
+	int r = get_option(fd, level, name, val, len);
+
+	TRACE(OPTION, fd, r, "getsockopt(%f, %o%O)", level, name, level, name,
+	      r < 0 ? NULL : val, r < 0 ? 0 : *len);
+	return r;
+}
+
+EXPORT_UNLESS_PLAIN(int, setsockopt,
+		    (int fd, int level, int name, const void *val,
+		     socklen_t len),
+		    fd, level, name, val, len)
 {
 	int r = SOCK_FOREIGN;
 
 	if (opt_differs(level, name) && hint_suspect(fd))
 		r = opt_set(fd, level, name, val, len);
-	if (r != SOCK_FOREIGN)
-		return ret_errno(r);
-	return other_level(fd, level,
-			   NEXT(setsockopt)(fd, level, name, val, len));
+	r = r != SOCK_FOREIGN
+		    ? (int)ret_errno(r)
+		    : other_level(fd, level,
+				  NEXT(setsockopt)(fd, level, name, val, len));
+	TRACE(OPTION, fd, r, "setsockopt(%f, %o%O)", level, name, level, name,
+	      val, len);
+	return r;
 }
 
 /* A program that has not met AF_VSOCK asks many files for FIONREAD. */
@@ -265,8 +324,9 @@ static bool is_asked(int fd, unsigned long request)
 		is_ours(fd));
 }
 
-EXPORT int ioctl(int fd, unsigned long request, ...)
+EXPORT int ioctl(int fd, ioctl_request request, ...)
 {
+	unsigned int nr = (unsigned int)request; /* the kernel sees no more */
 	int r = SOCK_FOREIGN;
 	va_list ap;
 	void *arg;
@@ -275,11 +335,15 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 
-	if (request == IOCTL_VM_SOCKETS_GET_LOCAL_CID)
+	if (nr == IOCTL_VM_SOCKETS_GET_LOCAL_CID)
 		r = dev_local_cid(fd, arg);
-	else if (opt_ioctl_differs(request) && is_asked(fd, request))
-		r = opt_ioctl(fd, request, arg);
-	return r == SOCK_FOREIGN ? NEXT(ioctl)(fd, request, arg) : ret_errno(r);
+	else if (opt_ioctl_differs(nr) && is_asked(fd, nr))
+		r = opt_ioctl(fd, nr, arg);
+	r = r == SOCK_FOREIGN ? NEXT(ioctl)(fd, request, arg)
+			      : (int)ret_errno(r);
+	TRACE(OPTION, fd, r, "ioctl(%f, %i)", (unsigned long)nr,
+	      r < 0 ? NULL : arg);
+	return r;
 }
 
 EXPORT int prctl(int option, ...)
@@ -303,7 +367,9 @@ EXPORT int sockatmark(int fd)
 
 	if (is_ours(fd))
 		r = opt_ioctl(fd, SIOCATMARK, &mark);
-	return r == SOCK_FOREIGN ? NEXT(sockatmark)(fd) : (int)ret_errno(r);
+	r = r == SOCK_FOREIGN ? NEXT(sockatmark)(fd) : (int)ret_errno(r);
+	TRACE(OPTION, fd, r, "sockatmark(%f)");
+	return r;
 }
 
 /* --- descriptors --------------------------------------------------------- */
@@ -314,21 +380,24 @@ EXPORT int shutdown(int fd, int how)
 
 	if (is_ours(fd))
 		r = sock_shutdown(fd, how);
-	return r == SOCK_FOREIGN ? NEXT(shutdown)(fd, how) : ret_errno(r);
+	r = r == SOCK_FOREIGN ? NEXT(shutdown)(fd, how) : (int)ret_errno(r);
+	TRACE(SOCKET, fd, r, "shutdown(%f, %h)", how);
+	return r;
 }
 
 EXPORT int close(int fd)
 {
 	struct name name;
 	bool path = hinted(fd) && sock_closing(fd, &name);
+	bool told = trace_on(TRACE_SOCKET, fd); /* now, as it is still there */
 	int r;
 
-	/* The next of this number may be anything; a hint that it is ours may
-	 * stay, as a child of vfork closes its parent's. */
+	/* The next of this number may be anything; a hint that it is ours, or
+	 * netlink, may stay, as a child of vfork closes its parent's. */
 	if (gate_is_open(GATE_USED) && !hinted(fd) && fd >= 0)
-		hint_set(fd, 0);
+		hint_set(fd, hint_get(fd) & (HINT_DIAG | HINT_ASKED));
 	if (fd == STDERR_FILENO)
-		conf_note_stderr();
+		say_note_stderr();
 	r = NEXT(close)(fd);
 	if (path) {
 		int saved = errno;
@@ -336,6 +405,8 @@ EXPORT int close(int fd)
 		sock_closed(&name);
 		errno = saved;
 	}
+	if (told)
+		trace_line(fd, r, "close(%f)");
 	return r;
 }
 
@@ -348,23 +419,32 @@ static int dup_hint(int from, int to)
 {
 	if (to < 0 || from == to)
 		return to;
-	if (hinted(from))
+	if (hint_get(from) & (HINT_OURS | HINT_DIAG)) {
 		hint_set(to, hint_get(from));
-	else if (!hinted(to))
+		pending_dup(from, to);
+	} else if (!hinted(to)) {
 		hint_set(to, 0);
+	}
 	return to;
 }
 
 EXPORT int dup(int fd)
 {
-	return dup_hint(fd, NEXT(dup)(fd));
+	int r = dup_hint(fd, NEXT(dup)(fd));
+
+	TRACE(SOCKET, fd, r, "dup(%f)");
+	return r;
 }
 
 EXPORT int dup2(int fd, int to)
 {
+	int r;
+
 	if (to == STDERR_FILENO)
-		conf_note_stderr();
-	return dup_hint(fd, NEXT(dup2)(fd, to));
+		say_note_stderr();
+	r = dup_hint(fd, NEXT(dup2)(fd, to));
+	TRACE(SOCKET, fd, r, "dup2(%f, %d)", to);
+	return r;
 }
 
 int __dup2(int fd, int to);
@@ -376,9 +456,21 @@ EXPORT int __dup2(int fd, int to)
 
 EXPORT int dup3(int fd, int to, int flags)
 {
+	int r;
+
 	if (to == STDERR_FILENO)
-		conf_note_stderr();
-	return dup_hint(fd, NEXT(dup3)(fd, to, flags));
+		say_note_stderr();
+	r = dup_hint(fd, NEXT(dup3)(fd, to, flags));
+	TRACE(SOCKET, fd, r, "dup3(%f, %d%T)", to, flags);
+	return r;
+}
+
+static int fcntl_done(int fd, int cmd, void *arg, int r)
+{
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		dup_hint(fd, r);
+	TRACE(OPTION, fd, r, "fcntl(%f, %c)", cmd, (long)arg);
+	return r;
 }
 
 EXPORT int fcntl(int fd, int cmd, ...)
@@ -391,9 +483,10 @@ EXPORT int fcntl(int fd, int cmd, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	r = NEXT(fcntl)(fd, cmd, arg);
-	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? dup_hint(fd, r) : r;
+	return fcntl_done(fd, cmd, arg, r);
 }
 
+#ifdef __GLIBC__
 EXPORT int fcntl64(int fd, int cmd, ...)
 {
 	va_list ap;
@@ -404,9 +497,11 @@ EXPORT int fcntl64(int fd, int cmd, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	r = NEXT(fcntl64)(fd, cmd, arg);
-	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? dup_hint(fd, r) : r;
+	return fcntl_done(fd, cmd, arg, r);
 }
+#endif
 
+#if __has_include(<sys/pidfd.h>)
 /* A number of a stranger's making: whatever it was here before. */
 EXPORT int pidfd_getfd(int pidfd, int fd, unsigned int flags)
 {
@@ -416,6 +511,7 @@ EXPORT int pidfd_getfd(int pidfd, int fd, unsigned int flags)
 		hint_set(r, 0);
 	return r;
 }
+#endif
 
 ALIAS(__connect, connect);
 ALIAS(__close, close);
@@ -428,16 +524,26 @@ ALIAS(__fcntl, fcntl);
 
 static const struct timespec no_time;
 
+/* What the kernel refuses it is to refuse. */
+static bool is_time(const struct timespec *ts)
+{
+	return !ts || (ts->tv_sec >= 0 && ts->tv_nsec >= 0 &&
+		       ts->tv_nsec < 1000000000);
+}
+
 static int poll_any(struct pollfd *fds, nfds_t n, int timeout)
 {
 	bool used = gate_is_open(GATE_USED);
 	uint64_t end = used ? ready_end_ms(timeout) : 0;
-	bool now = gate_is_open(GATE_ERRQ) && ready_now_poll(fds, n);
+	bool now =
+		gate_is_open(GATE_FAILED | GATE_ERRQ) && ready_now_poll(fds, n);
 	int r = NEXT(poll)(fds, n, now ? 0 : timeout);
 
 	if (r >= 0 && (now || ready_doubt_poll(fds, n)))
-		return ret_errno(ready_poll(
+		r = (int)ret_errno(ready_poll(
 			fds, n, used ? end : ready_end_ms(timeout), NULL));
+	if (trace_waited(r))
+		trace_poll("poll", fds, n, timeout, r);
 	return r;
 }
 
@@ -451,12 +557,15 @@ static int ppoll_any(struct pollfd *fds, nfds_t n, const struct timespec *ts,
 {
 	bool used = gate_is_open(GATE_USED);
 	uint64_t end = used ? ready_end_ts(ts) : 0;
-	bool now = gate_is_open(GATE_ERRQ) && ready_now_poll(fds, n);
+	bool now = gate_is_open(GATE_FAILED | GATE_ERRQ) && is_time(ts) &&
+		   ready_now_poll(fds, n);
 	int r = NEXT(ppoll)(fds, n, now ? &no_time : ts, mask);
 
 	if (r >= 0 && (now || ready_doubt_poll(fds, n)))
-		return ret_errno(ready_poll(
+		r = (int)ret_errno(ready_poll(
 			fds, n, used ? end : ready_end_ts(ts), mask));
+	if (trace_waited(r))
+		trace_poll("ppoll", fds, n, trace_ms(ts), r);
 	return r;
 }
 
@@ -485,13 +594,30 @@ static void copy_set(fd_set *to, const fd_set *from, int nfds)
  * worth of descriptors is left as the kernel says it. */
 static bool keep_asked(int nfds, struct asked *a)
 {
-	if (!gate_is_open(GATE_USED) || nfds < 0 || nfds > FD_SETSIZE ||
-	    !ready_doubt_select(nfds, a->in, a->out, a->ex))
+	bool doubt;
+
+	if (nfds < 0 || nfds > FD_SETSIZE)
+		return false;
+	doubt = gate_is_open(GATE_USED) &&
+		ready_doubt_select(nfds, a->in, a->out, a->ex);
+	if (!doubt && !trace_on(TRACE_POLL, TRACE_ANY))
 		return false;
 	copy_set(&a->was_in, a->in, nfds);
 	copy_set(&a->was_out, a->out, nfds);
 	copy_set(&a->was_ex, a->ex, nfds);
-	return true;
+	return doubt;
+}
+
+static void trace_asked(const char *name, int nfds, const struct asked *a,
+			int r)
+{
+	const struct trace_sets asked = { .in = a->in ? &a->was_in : NULL,
+					  .out = a->out ? &a->was_out : NULL,
+					  .ex = a->ex ? &a->was_ex : NULL },
+				got = { a->in, a->out, a->ex };
+
+	if (nfds >= 0 && nfds <= FD_SETSIZE)
+		trace_select(name, nfds, &asked, &got, r);
 }
 
 static int answer_again(int nfds, struct asked *a, uint64_t end,
@@ -503,117 +629,177 @@ static int answer_again(int nfds, struct asked *a, uint64_t end,
 	return ret_errno(ready_select(nfds, a->in, a->out, a->ex, end, mask));
 }
 
-EXPORT int select(int nfds, fd_set *in, fd_set *out, fd_set *ex,
-		  struct timeval *tv)
+static int select_ours(int nfds, struct asked *a, struct timeval *tv)
 {
-	struct asked a = { .in = in, .out = out, .ex = ex };
 	struct timespec ts;
 	uint64_t end;
 	int r = 1;
 
-	if (!keep_asked(nfds, &a))
-		return NEXT(select)(nfds, in, out, ex, tv);
 	if (tv) {
 		ts.tv_sec = tv->tv_sec + tv->tv_usec / 1000000;
 		ts.tv_nsec = tv->tv_usec % 1000000 * 1000;
 	}
 	end = ready_end_ts(tv ? &ts : NULL);
-	if (!ready_now_select(nfds, in, out))
-		r = NEXT(select)(nfds, in, out, ex, tv);
+	if ((tv && (tv->tv_sec < 0 || tv->tv_usec < 0)) ||
+	    !ready_now_select(nfds, a->in, a->out))
+		r = NEXT(select)(nfds, a->in, a->out, a->ex, tv);
 	if (r <= 0)
 		return r;
-	r = answer_again(nfds, &a, end, NULL);
+	r = answer_again(nfds, a, end, NULL);
 	if (tv)
 		ready_left(end, tv);
 	return r;
+}
+
+EXPORT int select(int nfds, fd_set *in, fd_set *out, fd_set *ex,
+		  struct timeval *tv)
+{
+	struct asked a = { .in = in, .out = out, .ex = ex };
+	int r = keep_asked(nfds, &a) ? select_ours(nfds, &a, tv)
+				     : NEXT(select)(nfds, in, out, ex, tv);
+
+	if (trace_waited(r))
+		trace_asked("select", nfds, &a, r);
+	return r;
+}
+
+static int pselect_ours(int nfds, struct asked *a, const struct timespec *ts,
+			const sigset_t *mask)
+{
+	uint64_t end = ready_end_ts(ts);
+	int r = 1;
+
+	if (!is_time(ts) || !ready_now_select(nfds, a->in, a->out))
+		r = NEXT(pselect)(nfds, a->in, a->out, a->ex, ts, mask);
+	return r <= 0 ? r : answer_again(nfds, a, end, mask);
 }
 
 EXPORT int pselect(int nfds, fd_set *in, fd_set *out, fd_set *ex,
 		   const struct timespec *ts, const sigset_t *mask)
 {
 	struct asked a = { .in = in, .out = out, .ex = ex };
-	uint64_t end;
-	int r = 1;
+	int r = keep_asked(nfds, &a)
+			? pselect_ours(nfds, &a, ts, mask)
+			: NEXT(pselect)(nfds, in, out, ex, ts, mask);
 
-	if (!keep_asked(nfds, &a))
-		return NEXT(pselect)(nfds, in, out, ex, ts, mask);
-	end = ready_end_ts(ts);
-	if (!ready_now_select(nfds, in, out))
-		r = NEXT(pselect)(nfds, in, out, ex, ts, mask);
-	return r <= 0 ? r : answer_again(nfds, &a, end, mask);
+	if (trace_waited(r))
+		trace_asked("pselect", nfds, &a, r);
+	return r;
+}
+
+static void remember(int epfd, int fd, const struct epoll_event *ev)
+{
+	struct epmap_entry e = { .epfd = epfd, .fd = fd };
+
+	if (!is_ours(fd))
+		return;
+	e.events = ev->events;
+	e.data = ev->data.u64;
+	epmap_set(&e);
+}
+
+static int epoll_ctl_ours(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	struct epmap_entry was;
+	bool add = op == EPOLL_CTL_ADD && is_ours(fd) &&
+		   user_readable(fd, ev, sizeof(*ev));
+	bool known = add && epmap_get(epfd, fd, &was);
+	int r;
+
+	if (add) /* its first event may come before the call returns */
+		remember(epfd, fd, ev);
+	r = NEXT(epoll_ctl)(epfd, op, fd, ev);
+	if (r < 0 && known)
+		epmap_set(&was);
+	else if (r < 0 ? add : op == EPOLL_CTL_DEL)
+		epmap_remove(epfd, fd);
+	else if (r >= 0 && !add)
+		remember(epfd, fd, ev);
+	return r;
 }
 
 EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
-	int r = NEXT(epoll_ctl)(epfd, op, fd, ev);
-	struct epmap_entry e = { .epfd = epfd, .fd = fd };
-	struct ident id;
+	int r = gate_is_open(GATE_USED) && hint_suspect(fd)
+			? epoll_ctl_ours(epfd, op, fd, ev)
+			: NEXT(epoll_ctl)(epfd, op, fd, ev);
 
-	if (r < 0 || !gate_is_open(GATE_USED) || !hint_suspect(fd))
-		return r;
-	if (op == EPOLL_CTL_DEL) {
-		epmap_remove(epfd, fd);
-	} else if (hinted(fd) || ident_quiet(fd, &id)) {
-		e.events = ev->events;
-		e.data = ev->data.u64;
-		epmap_set(&e);
-	}
+	TRACE(POLL, fd, r, "epoll_ctl(%d, %E, %f, %e)", epfd, op,
+	      op == EPOLL_CTL_DEL || (r < 0 && errno == EFAULT) ? 0
+								: ev->events);
 	return r;
 }
 
 EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int max, int timeout)
 {
 	bool used = gate_is_open(GATE_USED);
-	uint64_t end = used ? ready_end_ms(timeout) : 0;
+	uint64_t end = used ? ready_end_about(timeout) : 0;
+	bool doubt = true;
 	int r = 0;
 
 	/* With connects pending the wait is cut into pieces; an error queue
 	 * may be not empty. */
 	if (!gate_is_open(GATE_FAILED | GATE_ERRQ) || max <= 0) {
 		r = NEXT(epoll_wait)(epfd, ev, max, timeout);
-		if (r <= 0 || !ready_doubt_epoll(epfd, ev, r))
-			return r;
+		doubt = r > 0 && ready_doubt_epoll(epfd, ev, r);
 	}
-	return ret_errno(ready_epoll(epfd, ev, max, r,
-				     used ? end : ready_end_ms(timeout), NULL));
+	if (doubt)
+		r = (int)ret_errno(ready_epoll(
+			epfd, ev, max, r,
+			used && r ? end : ready_end_ms(timeout), NULL));
+	if (trace_waited(r))
+		trace_epoll("epoll_wait", epfd, ev, max, timeout, r);
+	return r;
 }
 
 EXPORT int epoll_pwait(int epfd, struct epoll_event *ev, int max, int timeout,
 		       const sigset_t *mask)
 {
 	bool used = gate_is_open(GATE_USED);
-	uint64_t end = used ? ready_end_ms(timeout) : 0;
+	uint64_t end = used ? ready_end_about(timeout) : 0;
+	bool doubt = true;
 	int r = 0;
 
 	if (!gate_is_open(GATE_FAILED | GATE_ERRQ) || max <= 0) {
 		r = NEXT(epoll_pwait)(epfd, ev, max, timeout, mask);
-		if (r <= 0 || !ready_doubt_epoll(epfd, ev, r))
-			return r;
+		doubt = r > 0 && ready_doubt_epoll(epfd, ev, r);
 	}
-	return ret_errno(ready_epoll(epfd, ev, max, r,
-				     used ? end : ready_end_ms(timeout), mask));
+	if (doubt)
+		r = (int)ret_errno(ready_epoll(
+			epfd, ev, max, r,
+			used && r ? end : ready_end_ms(timeout), mask));
+	if (trace_waited(r))
+		trace_epoll("epoll_pwait", epfd, ev, max, timeout, r);
+	return r;
 }
 
+#ifdef __GLIBC__
 EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int max,
 			const struct timespec *ts, const sigset_t *mask)
 {
 	bool used = gate_is_open(GATE_USED);
 	uint64_t end = used ? ready_end_ts(ts) : 0;
+	bool doubt = true;
 	int r = 0;
 
-	if (!gate_is_open(GATE_FAILED | GATE_ERRQ) || max <= 0) {
+	if (!gate_is_open(GATE_FAILED | GATE_ERRQ) || max <= 0 ||
+	    !is_time(ts)) {
 		r = NEXT(epoll_pwait2)(epfd, ev, max, ts, mask);
-		if (r <= 0 || !ready_doubt_epoll(epfd, ev, r))
-			return r;
+		doubt = r > 0 && ready_doubt_epoll(epfd, ev, r);
 	}
-	return ret_errno(ready_epoll(epfd, ev, max, r,
-				     used ? end : ready_end_ts(ts), mask));
+	if (doubt)
+		r = (int)ret_errno(ready_epoll(
+			epfd, ev, max, r, used ? end : ready_end_ts(ts), mask));
+	if (trace_waited(r))
+		trace_epoll("epoll_pwait2", epfd, ev, max, trace_ms(ts), r);
+	return r;
 }
+#endif
 
 ALIAS(__poll, poll);
 ALIAS(__select, select);
 
-#if __TIMESIZE == 32 /* where times have 64 bits: see shim_time64.c */
+#if HAVE_TIME64 /* where times have 64 bits: see shim_time64.c */
 ALIAS(__fcntl_time64, fcntl64);
 ALIAS(__getsockopt64, getsockopt) __THROW;
 ALIAS(__ioctl_time64, ioctl) __THROW;

@@ -9,15 +9,29 @@
 #include "core/sys.h"
 #include "dev.h"
 #include "next.h"
+#include "say.h"
+#include "trace.h"
 
 #include <stdarg.h>
 #include <string.h>
 
 /* --- opening ------------------------------------------------------------- */
 
+static int opened(int flags)
+{
+	int r = (int)ret_errno(dev_open(flags));
+
+	TRACE(SOCKET, TRACE_ANY, r, "open(\"/dev/vsock\", %l)", flags);
+	return r;
+}
+
+static bool makes_file(int flags)
+{
+	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 /* The third argument of open(2), if it is there. */
-#define MODE(flags, ap)                                                        \
-	((flags) & (O_CREAT | __O_TMPFILE) ? va_arg(ap, mode_t) : 0)
+#define MODE(flags, ap) (makes_file(flags) ? va_arg(ap, mode_t) : 0)
 
 EXPORT int open(const char *path, int flags, ...)
 {
@@ -28,21 +42,8 @@ EXPORT int open(const char *path, int flags, ...)
 	mode = MODE(flags, ap);
 	va_end(ap);
 	if (dev_is_path(path))
-		return (int)ret_errno(dev_open(flags));
+		return opened(flags);
 	return NEXT(open)(path, flags, mode);
-}
-
-EXPORT int open64(const char *path, int flags, ...)
-{
-	mode_t mode;
-	va_list ap;
-
-	va_start(ap, flags);
-	mode = MODE(flags, ap);
-	va_end(ap);
-	if (dev_is_path(path))
-		return (int)ret_errno(dev_open(flags));
-	return NEXT(open64)(path, flags, mode);
 }
 
 EXPORT int openat(int dir, const char *path, int flags, ...)
@@ -54,8 +55,27 @@ EXPORT int openat(int dir, const char *path, int flags, ...)
 	mode = MODE(flags, ap);
 	va_end(ap);
 	if (dev_is_path(path))
-		return (int)ret_errno(dev_open(flags));
+		return opened(flags);
 	return NEXT(openat)(dir, path, flags, mode);
+}
+
+EXPORT int creat(const char *path, mode_t mode)
+{
+	return dev_is_path(path) ? opened(O_WRONLY) : NEXT(creat)(path, mode);
+}
+
+#ifdef __GLIBC__
+EXPORT int open64(const char *path, int flags, ...)
+{
+	mode_t mode;
+	va_list ap;
+
+	va_start(ap, flags);
+	mode = MODE(flags, ap);
+	va_end(ap);
+	if (dev_is_path(path))
+		return opened(flags);
+	return NEXT(open64)(path, flags, mode);
 }
 
 EXPORT int openat64(int dir, const char *path, int flags, ...)
@@ -67,24 +87,23 @@ EXPORT int openat64(int dir, const char *path, int flags, ...)
 	mode = MODE(flags, ap);
 	va_end(ap);
 	if (dev_is_path(path))
-		return (int)ret_errno(dev_open(flags));
+		return opened(flags);
 	return NEXT(openat64)(dir, path, flags, mode);
-}
-
-EXPORT int creat(const char *path, mode_t mode)
-{
-	return dev_is_path(path) ? (int)ret_errno(dev_open(O_WRONLY))
-				 : NEXT(creat)(path, mode);
 }
 
 EXPORT int creat64(const char *path, mode_t mode)
 {
-	return dev_is_path(path) ? (int)ret_errno(dev_open(O_WRONLY))
-				 : NEXT(creat64)(path, mode);
+	return dev_is_path(path) ? opened(O_WRONLY) : NEXT(creat64)(path, mode);
 }
 
-ALIAS(__open, open);
 ALIAS(__open64, open64);
+#else
+ALIAS64(open);
+ALIAS64(openat);
+ALIAS64(creat);
+#endif
+
+ALIAS(__open, open);
 
 /* --- opening as a stream ------------------------------------------------- */
 
@@ -94,8 +113,9 @@ static int dev_open_mode(const char *mode)
 		    : *mode == 'r'    ? O_RDONLY
 				      : O_WRONLY;
 
-	return (int)ret_errno(
-		dev_open(flags | (strchr(mode, 'e') ? O_CLOEXEC : 0)));
+	if (*mode != 'r' && *mode != 'w' && *mode != 'a')
+		return (int)ret_errno(-EINVAL);
+	return opened(flags | (strchr(mode, 'e') ? O_CLOEXEC : 0));
 }
 
 static FILE *dev_stream(const char *mode)
@@ -111,11 +131,6 @@ static FILE *dev_stream(const char *mode)
 EXPORT FILE *fopen(const char *path, const char *mode)
 {
 	return dev_is_path(path) ? dev_stream(mode) : NEXT(fopen)(path, mode);
-}
-
-EXPORT FILE *fopen64(const char *path, const char *mode)
-{
-	return dev_is_path(path) ? dev_stream(mode) : NEXT(fopen64)(path, mode);
 }
 
 /* As much of it as the stream is to be kept: another file in its place. */
@@ -136,21 +151,32 @@ static FILE *dev_restream(const char *mode, FILE *f)
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *f)
 {
 	if (fileno(f) == STDERR_FILENO)
-		conf_note_stderr();
+		say_note_stderr();
 	return path && dev_is_path(path) ? dev_restream(mode, f)
 					 : NEXT(freopen)(path, mode, f);
+}
+
+#ifdef __GLIBC__
+EXPORT FILE *fopen64(const char *path, const char *mode)
+{
+	return dev_is_path(path) ? dev_stream(mode) : NEXT(fopen64)(path, mode);
 }
 
 EXPORT FILE *freopen64(const char *path, const char *mode, FILE *f)
 {
 	if (fileno(f) == STDERR_FILENO)
-		conf_note_stderr();
+		say_note_stderr();
 	return path && dev_is_path(path) ? dev_restream(mode, f)
 					 : NEXT(freopen64)(path, mode, f);
 }
+#else
+ALIAS64(fopen);
+ALIAS64(freopen);
+#endif
 
 /* --- what a fortified program calls instead ------------------------------ */
 
+#ifdef __GLIBC__
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 int __openat_2(int dir, const char *path, int flags);
@@ -158,27 +184,27 @@ int __openat64_2(int dir, const char *path, int flags);
 
 EXPORT int __open_2(const char *path, int flags)
 {
-	return dev_is_path(path) ? (int)ret_errno(dev_open(flags))
-				 : NEXT(__open_2)(path, flags);
+	return dev_is_path(path) ? opened(flags) : NEXT(__open_2)(path, flags);
 }
 
 EXPORT int __open64_2(const char *path, int flags)
 {
-	return dev_is_path(path) ? (int)ret_errno(dev_open(flags))
+	return dev_is_path(path) ? opened(flags)
 				 : NEXT(__open64_2)(path, flags);
 }
 
 EXPORT int __openat_2(int dir, const char *path, int flags)
 {
-	return dev_is_path(path) ? (int)ret_errno(dev_open(flags))
+	return dev_is_path(path) ? opened(flags)
 				 : NEXT(__openat_2)(dir, path, flags);
 }
 
 EXPORT int __openat64_2(int dir, const char *path, int flags)
 {
-	return dev_is_path(path) ? (int)ret_errno(dev_open(flags))
+	return dev_is_path(path) ? opened(flags)
 				 : NEXT(__openat64_2)(dir, path, flags);
 }
+#endif
 
 /* --- may it be used? ----------------------------------------------------- */
 
@@ -269,9 +295,7 @@ EXPORT int faccessat(int dir, const char *path, int mode, int flags)
 	}
 
 STAT_PATH(stat, stat)
-STAT_PATH(stat64, stat64)
 STAT_PATH(lstat, stat)
-STAT_PATH(lstat64, stat64)
 
 #define STAT_FD(name, type)                                                    \
 	EXPORT int name(int fd, struct type *st)                               \
@@ -284,7 +308,6 @@ STAT_PATH(lstat64, stat64)
 	}
 
 STAT_FD(fstat, stat)
-STAT_FD(fstat64, stat64)
 
 /* Is it the device, by path or by descriptor and an empty path, or none? */
 static bool about_device_at(int r, int fd, const char *path, int flags)
@@ -305,8 +328,20 @@ static bool about_device_at(int r, int fd, const char *path, int flags)
 	}
 
 STAT_AT(fstatat, stat)
-STAT_AT(fstatat64, stat64)
 
+#ifdef __GLIBC__
+STAT_PATH(stat64, stat64)
+STAT_PATH(lstat64, stat64)
+STAT_FD(fstat64, stat64)
+STAT_AT(fstatat64, stat64)
+#else
+ALIAS64(stat);
+ALIAS64(lstat);
+ALIAS64(fstat);
+ALIAS64(fstatat);
+#endif
+
+#ifdef STATX_TYPE /* libc has statx(2) */
 EXPORT int statx(int fd, const char *path, int flags, unsigned int mask,
 		 struct statx *st)
 {
@@ -328,8 +363,9 @@ EXPORT int statx(int fd, const char *path, int flags, unsigned int mask,
 	}
 	return r;
 }
+#endif
 
-#if __TIMESIZE == 32
+#if HAVE_TIME64
 /* What 32-bit programs call whose times have 64 bits: the part that we need. */
 struct stat_time64 {
 	uint64_t st_dev, st_ino;
@@ -352,11 +388,13 @@ STAT_FD(__fstat64_time64, stat_time64)
 STAT_AT(__fstatat64_time64, stat_time64)
 #endif
 
+#ifdef __GLIBC__
 EXPORT int isfdtype(int fd, int type)
 {
 	return hinted(fd) && dev_is_open(fd) ? type == S_IFCHR
 					     : NEXT(isfdtype)(fd, type);
 }
+#endif
 
 /* --- what programs that were built with glibc before 2.33 call ----------- */
 

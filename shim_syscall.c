@@ -95,7 +95,7 @@ static long ours(long nr, const long *a)
 		return recvmmsg(FD, P(1), (unsigned int)a[2], I(3), P(4));
 #endif
 	case SYS_ioctl:
-		return ioctl(FD, (unsigned long)a[1], P(2));
+		return ioctl(FD, (ioctl_request)a[1], P(2));
 	case SYS_read:
 		return read(FD, P(1), N(2));
 	default: /* SYS_write */

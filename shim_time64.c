@@ -5,6 +5,7 @@
  */
 #include "shim.h"
 
+#include "next.h"
 #include "user.h"
 
 #include <poll.h>
@@ -12,7 +13,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 
-#if __TIMESIZE == 32
+#if HAVE_TIME64
 
 struct timeval64 {
 	int64_t tv_sec, tv_usec;

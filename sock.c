@@ -16,11 +16,16 @@
 #include "sock.h"
 
 #include "conf.h"
+#include "core/hello.h"
 #include "core/rdv.h"
+#include "core/util.h"
 #include "dgram.h"
+#include "gateway.h"
 #include "hint.h"
 #include "next.h"
 #include "pending.h"
+#include "say.h"
+#include "transport.h"
 #include "user.h"
 #include "vsock_table.h"
 #include "zerocopy.h"
@@ -76,6 +81,8 @@ int sock_socket(int type, int protocol)
 	default:
 		return -ESOCKTNOSUPPORT;
 	}
+	/* Connects tell if that fails. */
+	(void)transport_start(conf_machine());
 	fd = sys->socket(AF_UNIX, type, 0);
 	if (fd < 0)
 		return fd;
@@ -83,9 +90,9 @@ int sock_socket(int type, int protocol)
 	r = ident_write(fd, type == SOCK_DGRAM, 0);
 	if (r < 0) {
 		sys->close(fd);
-		conf_complain("socket", "AF_VSOCK",
-			      "needs a kernel that keeps SO_MAX_PACING_RATE on "
-			      "AF_UNIX sockets");
+		say_bad("socket", "AF_VSOCK",
+			"needs a kernel that keeps SO_MAX_PACING_RATE on "
+			"AF_UNIX sockets");
 		return -EAFNOSUPPORT;
 	}
 	gate_open(GATE_USED);
@@ -133,7 +140,9 @@ int sock_bind_to(int fd, const struct ident *id, const struct vaddr *want)
 		return r;
 	}
 	hint_add(fd, HINT_PATH);
-	return ident_change(fd, 0, TAG_NAMED, 0);
+	/* Bound it is, without the tag too: calls find out, then. */
+	(void)ident_change(fd, 0, TAG_NAMED, 0);
+	return 0;
 }
 
 int sock_bind(int fd, const void *addr, socklen_t len)
@@ -159,10 +168,37 @@ int sock_bind(int fd, const void *addr, socklen_t len)
 	return sock_bind_to(fd, &id, &want);
 }
 
+/* What a gateway refused can try again. */
+static int renew(int fd)
+{
+	struct sockaddr_un un;
+	struct name own = ident_name(fd, &un);
+	struct vaddr want = { own.bound, own.port };
+	struct ident id;
+	int r = gateway_renew(fd);
+
+	if (r == 0 && own.kind == NAME_PATH && ident(fd, &id))
+		(void)sock_bind_to(fd, &id, &want);
+	if (r < 0) /* then when it is next needed */
+		ident_change(fd, TAG_PENDING, TAG_FAILED | TAG_LATE, 0);
+	return r;
+}
+
+/* What a gateway did not answer in time is as good as new, but for its error.
+ */
+static int renew_late(int fd, struct ident *id)
+{
+	int r = renew(fd);
+
+	ident(fd, id);
+	return r;
+}
+
 int sock_listen(int fd, int backlog)
 {
 	struct vaddr want = { .cid = VMADDR_CID_ANY };
 	struct sockaddr_un un;
+	struct machine *m;
 	struct ident id;
 	int r;
 
@@ -171,6 +207,9 @@ int sock_listen(int fd, int backlog)
 		return r;
 	if (id.dgram)
 		return -EOPNOTSUPP;
+	pending_settle(fd, &id);
+	if (tag_late(id.tag))
+		(void)renew_late(fd, &id);
 	/* SS_UNCONNECTED only; and what has the name of a client cannot be
 	 * reached any more. */
 	if (id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING) ||
@@ -182,8 +221,13 @@ int sock_listen(int fd, int backlog)
 			return -EINVAL;
 	}
 	r = sys->listen(fd, backlog);
+	if (r == 0 && conf_transport() != TRANSPORT_UNIX &&
+	    (m = conf_machine()))
+		(void)transport_again(m);
 	if (r == 0)
 		hint_drop(fd, HINT_FRESH);
+	if (r == 0 && id.tag & TAG_ERR)
+		gate_open(GATE_ERRQ);
 	if (r == 0 && id.tag & TAG_SENT)
 		ident_change(fd, TAG_SENT, 0, 0);
 	return r;
@@ -218,8 +262,6 @@ void sock_record(int fd, const struct ident *id, struct vsock_rec *rec)
 	rec->buffer_size = (uint64_t)sndbuf - 32; /* as sock_window() set it */
 	if (rec->buffer_max < rec->buffer_size)
 		rec->buffer_max = rec->buffer_size;
-	if (rec->buffer_min > rec->buffer_size)
-		rec->buffer_min = rec->buffer_size;
 }
 
 int sock_keep_record(int fd, struct vsock_rec *rec)
@@ -237,11 +279,8 @@ int sock_keep_record(int fd, struct vsock_rec *rec)
 static int wait_in_vain(uint64_t end)
 {
 	struct timespec ts;
-	uint64_t now;
 
-	while ((now = pending_now()) < end) {
-		ts.tv_sec = (time_t)((end - now) / 1000000000u);
-		ts.tv_nsec = (long)((end - now) % 1000000000u);
+	while (pending_left(end, &ts)) {
 		if (NEXT(ppoll)(NULL, 0, &ts, NULL) < 0)
 			return -EINTR;
 	}
@@ -261,60 +300,93 @@ static int pending_error(unsigned int tag)
 	}
 }
 
-/* connect(2) in SS_CONNECTING; 0 if that has turned out to be over. */
-static int connect_again(int fd, struct ident *id, bool nonblock)
+/* A gateway that does not keep to the timeout is given up a little later. */
+static uint64_t gateway_end(const struct vsock_rec *rec)
 {
-	uint64_t until = id->tag & TAG_PENDING ? pending_waits(fd) : 0, end;
+	return pending_end(&rec->connect_timeout) + UINT64_C(1000000000);
+}
+
+/* Blocks until the gateway has answered. */
+static int wait_for_gateway(int fd, struct ident *id)
+{
+	uint64_t key = ident_key(fd);
 	struct vsock_rec rec;
 	int r;
 
-	if (id->tag & TAG_PENDING && !until) {
-		id->tag &= ~(unsigned int)TAG_PENDING;
-		ident_change(fd, TAG_PENDING, 0, 0);
-		return 0;
+	sock_record(fd, id, &rec);
+	r = gateway_wait(fd, id, gateway_end(&rec));
+	if (r < 0 && ident_key(fd) == key) { /* closed meanwhile, else */
+		ident_change(fd, TAG_ERR, 0, 0);
+		(void)renew(fd);
 	}
+	return r;
+}
+
+/* connect(2) in SS_CONNECTING. 1: the gateway has answered, it is connected. */
+static int connect_again(int fd, struct ident *id, bool nonblock)
+{
+	uint64_t until, end, key;
+	struct vsock_rec rec;
+	int r;
+
 	if (nonblock)
 		return -EALREADY;
+	if (id->tag & TAG_PENDING && ident_connected(fd)) {
+		r = wait_for_gateway(fd, id);
+		return r < 0 ? r : 1;
+	}
 	sock_record(fd, id, &rec);
 	end = pending_end(&rec.connect_timeout);
-	if (until && until < end) /* its own time is over first */
+	until = id->tag & TAG_PENDING ? pending_waits(fd) : end;
+	if (until < end) /* its own time is over first */
 		end = until;
+	key = ident_key(fd);
 	r = id->tag & TAG_ERR ? -pending_error(id->tag) : wait_in_vain(end);
+	if (ident_key(fd) != key) /* closed meanwhile */
+		return r;
+	pending_forget(fd);
 	ident_change(fd, TAG_FAILED | TAG_PENDING | TAG_ERR, 0, 0);
+	if (ident_connected(fd)) /* to a gateway that is no more */
+		(void)renew(fd);
 	return r;
 }
 
 /*
  * The state of @fd before a new attempt, for the few sockets that are not
- * fresh. 0, or -errno in the order of vsock_connect().
+ * fresh. 0, or -errno in the order of vsock_connect(); 1: it is connected by
+ * the last one.
  */
-static int connect_state(int fd, struct ident *id, struct rdv_dial *d)
+static int connect_state(int fd, struct ident *id, socklen_t len,
+			 struct rdv_dial *d)
 {
 	struct sockaddr_un un;
-	int listens = 0, r;
-	socklen_t len = sizeof(listens);
+	socklen_t size = sizeof(d->sndtimeo);
+	int r;
 
 	if (id->tag & TAG_SHUT)
 		return -EINVAL;
 	if (id->tag & TAG_ACCEPTED)
 		return -EISCONN;
-	if (id->tag & (TAG_FAILED | TAG_PENDING)) {
-		r = connect_again(fd, id, d->nonblock);
+	pending_settle(fd, id);
+	if (tag_late(id->tag)) {
+		if (addr_check(&d->to, len) < 0)
+			return -EINVAL;
+		r = renew_late(fd, id);
 		if (r < 0)
 			return r;
 	}
+	if (id->tag & (TAG_FAILED | TAG_PENDING))
+		return connect_again(fd, id, d->nonblock);
 	d->self = ident_name(fd, &un);
 	if (d->self.kind != NAME_NONE && ident_connected(fd))
 		return -EISCONN;
-	sys->getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
-	if (listens)
+	if (ident_listens(fd))
 		return -EINVAL;
 	if (id->tag & TAG_PORT)
 		d->port = id->port;
-	len = sizeof(d->sndtimeo);
 	if (id->tag & TAG_SNDTIMEO)
 		sys->getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &d->sndtimeo,
-				&len);
+				&size);
 	return 0;
 }
 
@@ -326,10 +398,23 @@ static unsigned int dialled_tag(uint32_t cid)
 					: TAG_DIALLED_OWN;
 }
 
+/* What of the address only a record can tell. */
+static void keep_peer(int fd, const struct rdv_dial *d, bool all,
+		      struct vsock_rec *rec)
+{
+	static const struct sockaddr_vm zero = { .svm_family = 0 };
+
+	if (!all && !d->to.svm_reserved1 && !d->to.svm_flags &&
+	    memcmp(d->to.svm_zero, zero.svm_zero, sizeof(zero.svm_zero)) == 0)
+		return;
+	rec->has_peer = true;
+	memcpy(rec->peer, &d->to, sizeof(rec->peer));
+	(void)sock_keep_record(fd, rec); /* zeros, at worst */
+}
+
 /* Connected: the window, and what names cannot tell. */
 static void connected(int fd, const struct ident *id, const struct rdv_dial *d)
 {
-	static const struct sockaddr_vm zero = { .svm_family = 0 };
 	unsigned int clear = id->tag & (TAG_ERR | TAG_DIALLED | TAG_SENT);
 	unsigned int set = 0;
 	struct vsock_rec rec;
@@ -339,15 +424,52 @@ static void connected(int fd, const struct ident *id, const struct rdv_dial *d)
 	if (clear || set)
 		ident_change(fd, clear, set, 0);
 	sock_record(fd, id, &rec);
-	if (d->to.svm_reserved1 || d->to.svm_flags ||
-	    memcmp(d->to.svm_zero, zero.svm_zero, sizeof(zero.svm_zero)) != 0) {
-		rec.has_peer = true;
-		memcpy(rec.peer, &d->to, sizeof(rec.peer));
-		(void)sock_keep_record(fd, &rec); /* zeros, at worst */
-	}
+	keep_peer(fd, d, false, &rec);
 	/* Also wakes an epoll that was there before, edge-triggered. */
 	sock_window(fd, rec.buffer_size);
 	hint_drop(fd, HINT_FRESH);
+}
+
+/* What a gateway is told, and a window that the hello fills. */
+static void before_gateway(int fd, const struct ident *id, struct rdv_dial *d)
+{
+	struct vsock_rec rec;
+	int sndbuf;
+	socklen_t len = sizeof(sndbuf);
+
+	sock_record(fd, id, &rec);
+	d->timeout_ms = (uint64_t)rec.connect_timeout.tv_sec * 1000 +
+			(uint64_t)rec.connect_timeout.tv_usec / 1000;
+	sock_window(fd, hello_window(rec.buffer_size));
+	/* net.core.wmem_max may not have let us. */
+	d->window = rec.buffer_size;
+	if (sys->getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, &len) == 0 &&
+	    d->window > (uint64_t)sndbuf)
+		d->window = (uint64_t)sndbuf - 32;
+}
+
+/* A gateway has it, and will answer. */
+static int connecting(int fd, struct ident *id, const struct rdv_dial *d)
+{
+	unsigned int set = TAG_PENDING | TAG_NAMED | TAG_PORT;
+	struct vsock_rec rec;
+
+	if (d->self.kind == NAME_PATH || d->self.dialled != d->to.svm_cid)
+		set |= dialled_tag(d->to.svm_cid);
+	ident_change(fd, TAG_ERR | TAG_DIALLED | TAG_SENT, set, d->to.svm_port);
+	sock_record(fd, id, &rec);
+	/* Nor does a tag have room for another machine's CID. */
+	keep_peer(fd, d,
+		  ident_small() || (set & TAG_DIALLED_OWN &&
+				    d->to.svm_cid != conf_machine()->cid),
+		  &rec);
+	hint_drop(fd, HINT_FRESH);
+	gate_open(GATE_FAILED | GATE_ODD);
+	hint_add(fd, HINT_ODD);
+	if (!d->nonblock)
+		return wait_for_gateway(fd, id);
+	(void)pending_add(fd, gateway_end(&rec));
+	return -EINPROGRESS;
 }
 
 /* No answer, or RST: where the socket stands, and what connect(2) returns. */
@@ -356,6 +478,7 @@ static int not_connected(int fd, const struct ident *id,
 {
 	unsigned int set = 0;
 	struct vsock_rec rec;
+	uint64_t key;
 
 	if (d->self.kind != NAME_NONE)
 		set |= TAG_NAMED;
@@ -365,11 +488,15 @@ static int not_connected(int fd, const struct ident *id,
 		set |= TAG_PORT;
 	sock_record(fd, id, &rec);
 	if (r == -ETIMEDOUT && d->nonblock) {
-		set |= pending_add(fd, &rec.connect_timeout) ? TAG_PENDING
-							     : TAG_ETIMEDOUT;
+		set |= pending_add(fd, pending_end(&rec.connect_timeout))
+			       ? TAG_PENDING
+			       : TAG_ETIMEDOUT;
 		r = -EINPROGRESS;
 	} else if (r == -ETIMEDOUT) {
+		key = ident_key(fd);
 		r = wait_in_vain(pending_end(&rec.connect_timeout));
+		if (ident_key(fd) != key) /* closed meanwhile */
+			return r;
 	} else if ((r == -ECONNRESET || r == -EPROTO) && d->nonblock) {
 		set |= TAG_FAILED |
 		       (r == -EPROTO ? TAG_EPROTO : TAG_ECONNRESET);
@@ -386,10 +513,18 @@ static int not_connected(int fd, const struct ident *id,
 	return r == -ENXIO ? -ENODEV : r;
 }
 
+static bool nonblocking(int fd)
+{
+	int flags = sys->fcntl(fd, F_GETFL, 0);
+
+	return flags >= 0 && flags & O_NONBLOCK;
+}
+
 int sock_connect(int fd, const void *addr, socklen_t len)
 {
 	struct rdv_dial d = { .port = VMADDR_PORT_ANY };
 	struct machine *m;
+	const char *why;
 	struct ident id;
 	int copied, r;
 
@@ -402,26 +537,36 @@ int sock_connect(int fd, const void *addr, socklen_t len)
 	if (id.dgram)
 		return dgram_connect(fd, &id, &d.to, len);
 	d.named = ident_small(); /* the tag has no room for the port */
-	d.nonblock = sys->fcntl(fd, F_GETFL, 0) & O_NONBLOCK;
+	d.nonblock = nonblocking(fd);
 	if (id.tag)
-		r = connect_state(fd, &id, &d);
-	if (r < 0)
-		return r;
+		r = connect_state(fd, &id, len, &d);
+	if (r)
+		return r < 0 ? r : 0;
 	r = addr_check(&d.to, len);
 	m = conf_machine();
 	if (r == 0 && !m)
 		return -ENODEV;
+	if (r == 0 && !m->ports) /* what it took was scarce until now */
+		(void)rdv_open(m, &why);
+	if (r == 0 && m->ports && ports_gateway(m->ports))
+		before_gateway(fd, &id, &d);
 	if (r == 0)
 		r = rdv_connect(m, fd, &d);
+	/* Its bridge ended, or was killed. */
+	if (r == -ENODEV && conf_transport() != TRANSPORT_UNIX &&
+	    transport_again(m) == 0 && m->ports && ports_gateway(m->ports)) {
+		before_gateway(fd, &id, &d);
+		r = rdv_connect(m, fd, &d);
+	}
 	/* Not so fresh: a connected socket has no mark either. */
-	if (r < 0 && !id.tag && ident_connected(fd)) {
+	if (r < 0 && r != -EINPROGRESS && !id.tag && ident_connected(fd)) {
 		rdv_forget(m, &d);
 		return -EISCONN;
 	}
 	if (r == -EISCONN) {
 		rdv_forget(m, &d);
 		d.port = VMADDR_PORT_ANY;
-		r = connect_state(fd, &id, &d);
+		r = connect_state(fd, &id, len, &d);
 		if (r == 0)
 			r = rdv_connect(m, fd, &d);
 	}
@@ -429,6 +574,8 @@ int sock_connect(int fd, const void *addr, socklen_t len)
 		connected(fd, &id, &d);
 		return d.nonblock ? -EINPROGRESS : 0;
 	}
+	if (r == -EINPROGRESS)
+		return connecting(fd, &id, &d);
 	if (r == -EINVAL)
 		return r;
 	complain(m);
@@ -450,33 +597,6 @@ static uint32_t dialled_cid(unsigned int tag, const struct name *client,
 	return cid;
 }
 
-uint32_t sock_stranger(uint32_t own)
-{
-	return own > VMADDR_CID_HOST ? VMADDR_CID_HOST : VMADDR_CID_LOCAL;
-}
-
-/* The two ends of an accepted socket, from what it and its peer are called. */
-static void accepted_ends(unsigned int tag, const struct name *own,
-			  const struct name *peer, struct sockaddr_vm *local,
-			  struct sockaddr_vm *remote)
-{
-	uint32_t cid = own->cid;
-
-	if (own->bound != VMADDR_CID_ANY)
-		cid = own->bound;
-	else if (peer->kind != NAME_NONE && peer->cid == own->cid)
-		cid = dialled_cid(tag, peer, own->cid);
-	*local = addr_vm(cid, own->port);
-
-	*remote = addr_vm(peer->cid, peer->port);
-	if (peer->kind == NAME_NONE) /* a plain AF_UNIX client */
-		*remote = addr_vm(sock_stranger(own->cid), VMADDR_PORT_ANY);
-	else if (peer->cid == own->cid)
-		remote->svm_cid = VMADDR_CID_LOCAL;
-	else if (peer->cid > VMADDR_CID_HOST && own->cid > VMADDR_CID_HOST)
-		remote->svm_flags = VMADDR_FLAG_TO_HOST;
-}
-
 /*
  * What a client on the own machine dialled and its name does not tell, as the
  * tag has it: known until others connect, so it is noted when accepted.
@@ -494,6 +614,19 @@ static unsigned int dialled_of(const struct name *own, const struct name *peer)
 	return cid == told ? 0 : dialled_tag(cid);
 }
 
+/* Of a port that not every user may take: does he have it who says so? */
+static struct name believed(int fd, struct name peer)
+{
+	const struct machine *m;
+
+	if (peer.kind == NAME_NONE || peer.port > ADDR_LAST_RESERVED)
+		return peer;
+	m = conf_machine();
+	if (m && !rdv_believes(m, fd, peer.port))
+		peer.kind = NAME_NONE;
+	return peer;
+}
+
 bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 		   socklen_t len, struct sockaddr_vm *ret)
 {
@@ -501,7 +634,7 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 	struct vsock_rec rec = vsock_table_default;
 	unsigned int tag = TAG_ACCEPTED;
 	struct ident from;
-	struct name peer = name_decode(un, len);
+	struct name peer = conf_name(un, len);
 	unsigned int hints = hint_get(listener);
 	struct sockaddr_vm local;
 	struct sockaddr_un own_un;
@@ -517,6 +650,7 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 		own = ident_name(fd, &own_un);
 	if (own.kind != NAME_PATH)
 		return false;
+	peer = believed(fd, peer);
 	tag |= dialled_of(&own, &peer);
 	/* Inherited are sizes and timeout, nothing else. */
 	if (gate_is_open(GATE_RECORD) && ident(listener, &from)) {
@@ -526,7 +660,8 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 	}
 	if (tag != TAG_ACCEPTED)
 		ident_write(fd, false, tag);
-	accepted_ends(tag, &own, &peer, &local, ret);
+	name_accepted(&own, &peer, dialled_cid(tag, &peer, own.cid), &local,
+		      ret);
 	sock_window(fd, rec.buffer_size);
 	gate_open(GATE_USED);
 	hint_set(fd,
@@ -536,15 +671,18 @@ bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 }
 
 /* getpeername(2) of the connecting side: what it dialled, as it dialled it. */
-static struct sockaddr_vm dialled(int fd, unsigned int tag,
+static struct sockaddr_vm dialled(int fd, const struct ident *id,
 				  const struct name *own,
 				  const struct name *peer)
 {
 	struct sockaddr_vm vm = addr_vm(peer->cid, peer->port);
 	struct vsock_rec rec;
 
-	if (own->cid == peer->cid)
-		vm.svm_cid = dialled_cid(tag, own, peer->cid);
+	if (peer->kind == NAME_GATEWAY)
+		vm.svm_port = id->port;
+	/* as it was then, if the client's name says so */
+	if (own->cid == peer->cid || own->kind == NAME_AUTO)
+		vm.svm_cid = dialled_cid(id->tag, own, peer->cid);
 	if (gate_is_open(GATE_RECORD) && vsock_table_get(ident_key(fd), &rec) &&
 	    rec.has_peer)
 		memcpy(&vm, rec.peer, sizeof(vm));
@@ -566,15 +704,18 @@ int sock_name(int fd, bool want_peer, struct sockaddr_vm *ret)
 	own = ident_name(fd, &own_un);
 	if (want_peer && id.dgram)
 		return dgram_peer(fd, &id, ret) ? 0 : -ENOTCONN;
-	if (want_peer && (id.tag & TAG_SHUT || !ident_connected(fd)))
+	pending_settle(fd, &id);
+	if (want_peer && (id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING) ||
+			  !ident_connected(fd)))
 		return -ENOTCONN;
 	if (id.tag & TAG_ACCEPTED) {
-		peer = ident_peer(fd, &peer_un, &len);
-		accepted_ends(id.tag, &own, &peer, &local, &remote);
+		peer = believed(fd, ident_peer(fd, &peer_un, &len));
+		name_accepted(&own, &peer, dialled_cid(id.tag, &peer, own.cid),
+			      &local, &remote);
 		*ret = want_peer ? remote : local;
 	} else if (want_peer) {
 		peer = ident_peer(fd, &peer_un, &len);
-		*ret = dialled(fd, id.tag, &own, &peer);
+		*ret = dialled(fd, &id, &own, &peer);
 	} else if (own.kind == NAME_PATH) {
 		*ret = addr_vm(own.bound, own.port);
 	} else if (own.kind == NAME_AUTO) {
@@ -592,9 +733,11 @@ static void drain(int fd)
 {
 	int saved = errno;
 	char buf[256];
+	ssize_t n;
 
-	while (NEXT(recv)(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
-		;
+	do /* that the peer died unread is told once, first */
+		n = NEXT(recv)(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	while (n > 0 || (n < 0 && errno == ECONNRESET));
 	errno = saved;
 }
 
@@ -607,16 +750,18 @@ int sock_shutdown(int fd, int how)
 		return r;
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
 		return -EINVAL;
-	if (!id.dgram && !(id.tag & (TAG_SHUT | TAG_FAILED | TAG_PENDING)) &&
-	    !ident_connected(fd))
+	pending_settle(fd, &id);
+	if (!id.dgram && !(id.tag & TAG_SHUT) &&
+	    (tag_late(id.tag) ||
+	     (!(id.tag & (TAG_FAILED | TAG_PENDING)) && !ident_connected(fd))))
 		return -ENOTCONN;
-	if (NEXT(shutdown)(fd, how) < 0)
-		return -errno;
-	ident_change(fd, 0, (unsigned int)how + 1, 0);
-	if (how != SHUT_WR && !id.dgram)
-		drain(fd);
+	/* First: who is woken by the call looks at them. */
 	gate_open(GATE_ODD);
 	hint_add(fd, HINT_ODD);
+	ident_change(fd, 0, (unsigned int)how + 1, 0);
+	(void)NEXT(shutdown)(fd, how);
+	if (how != SHUT_WR && !id.dgram)
+		drain(fd);
 	/* Done all the same. */
 	return id.dgram && !(id.tag & TAG_PORT) ? -ENOTCONN : 0;
 }
@@ -649,9 +794,44 @@ int sock_recv_failed(int fd, int err)
 
 	if (!ident_quiet(fd, &id) || id.tag & TAG_DEVICE || id.dgram)
 		return err;
-	if (err == ECONNRESET) /* the peer died unread: no error to a vsock */
+	/* The peer died unread: no error to a vsock, but a gateway's answer,
+	 * which is not given twice. */
+	if (err == ECONNRESET && id.tag & TAG_PENDING && ident_connected(fd))
+		ident_change(fd, TAG_PENDING, TAG_FAILED | TAG_ECONNRESET, 0);
+	if (err == ECONNRESET)
 		return 0;
 	return ident_connected(fd) ? err : ENOTCONN;
+}
+
+/*
+ * What a call on a socket says whose transport is gone: to whoever blocked
+ * then that the connection was reset, later that there is none. Taken as having
+ * blocked is the first call that would have.
+ */
+static int reset_error(int fd, const struct ident *id, int flags)
+{
+	if (id->tag & TAG_TOLD || flags & MSG_DONTWAIT || nonblocking(fd))
+		return ENOTCONN;
+	ident_change(fd, 0, TAG_TOLD, 0);
+	return ECONNRESET;
+}
+
+int sock_recv_ended(int fd, int flags)
+{
+	struct ident id;
+
+	if (!ident_quiet(fd, &id))
+		return 0;
+	gateway_settle(fd, &id);
+	switch (id.reset) {
+	case RESET_OWN:
+		return reset_error(fd, &id, flags);
+	case RESET_PEER:
+		return id.tag & TAG_ERR && !(id.tag & TAG_SHUT_RD) ? ECONNRESET
+								   : 0;
+	default:
+		return 0;
+	}
 }
 
 int sock_recv_check(int fd, size_t len, int flags)
@@ -670,7 +850,7 @@ int sock_recv_check(int fd, size_t len, int flags)
 
 		return zerocopy_receive(fd, &msg) < 0 ? -EAGAIN : 1;
 	}
-	if (!ident_connected(fd))
+	if (id.reset == RESET_OWN || !ident_connected(fd))
 		return -ENOTCONN;
 	if ((id.tag & TAG_SHUT) == TAG_SHUT) /* and the peer has seen it */
 		return 1;
@@ -694,26 +874,11 @@ int sock_error(int fd)
 
 	if (!ident_socket(fd, &id))
 		return 0;
-	if (id.tag & TAG_PENDING && !pending_waits(fd)) {
-		/* Its time came; if not here, then where it was begun. */
-		ident_change(fd, TAG_PENDING, TAG_ETIMEDOUT, 0);
-		ident(fd, &id);
-	}
+	pending_settle(fd, &id);
 	if (!(id.tag & TAG_ERR))
 		return 0;
 	ident_change(fd, TAG_ERR, 0, 0);
 	return pending_error(id.tag);
-}
-
-/* The peer is gone, and all that it sent has been read: sk is not ESTABLISHED
- * any more. */
-static bool finished(int fd)
-{
-	struct pollfd p = { .fd = fd };
-	int queued = 1;
-
-	return NEXT(poll)(&p, 1, 0) > 0 && p.revents & POLLHUP &&
-	       NEXT(ioctl)(fd, FIONREAD, &queued) == 0 && queued == 0;
 }
 
 /*
@@ -794,20 +959,24 @@ ssize_t sock_send_odd(int fd, const struct msghdr *msg, int flags)
 {
 	struct msghdr bare = *msg;
 	struct vsock_rec rec;
-	bool seq, zerocopy;
-	struct ident id;
-	ssize_t r;
+	bool seq, zerocopy, told = dgram_told(fd, msg);
+	struct ident id = { .tag = TAG_NAMED, .dgram = true };
+	ssize_t r = -1;
 
+	if (told)
+		r = dgram_send(fd, &id, msg, flags);
+	if (r >= 0)
+		return r;
 	if (!ident_socket(fd, &id))
 		return SOCK_FOREIGN;
 	if (id.dgram)
-		return dgram_send(fd, &id, msg, flags);
+		return told ? r : dgram_send(fd, &id, msg, flags);
 	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
 	seq = ident_type(fd) == SOCK_SEQPACKET;
 	if (seq && msg->msg_name && msg->msg_namelen)
-		return !ident_connected(fd) || finished(fd) ? -EOPNOTSUPP
-							    : -EISCONN;
+		return !ident_connected(fd) || ident_finished(fd) ? -EOPNOTSUPP
+								  : -EISCONN;
 	if (seq && user_iov_bytes(msg) == 0) {
 		/* no window is needed for that */
 		r = send_nothing(fd, flags | MSG_DONTWAIT);
@@ -865,7 +1034,7 @@ bool sock_received(int fd, struct msghdr *msg, struct sockaddr_un *from)
 	if (!msg->msg_name || !from)
 		return true;
 	if (hint_get(fd) & HINT_DGRAM &&
-	    (name_decode(from, msg->msg_namelen).dgram ||
+	    (conf_name(from, msg->msg_namelen).dgram ||
 	     (ident(fd, &id) && id.dgram))) {
 		vm = dgram_source(from, msg->msg_namelen);
 		memcpy(from, &vm, sizeof(vm));
@@ -874,7 +1043,7 @@ bool sock_received(int fd, struct msghdr *msg, struct sockaddr_un *from)
 	}
 	/* A name that is none of ours: a wrong hint? */
 	if (msg->msg_namelen &&
-	    name_decode(from, msg->msg_namelen).kind == NAME_NONE &&
+	    conf_name(from, msg->msg_namelen).kind == NAME_NONE &&
 	    !ident(fd, &id))
 		return false;
 	msg->msg_namelen = 0;
@@ -884,7 +1053,8 @@ bool sock_received(int fd, struct msghdr *msg, struct sockaddr_un *from)
 /* Sending is shut on a socket that AF_UNIX says has no peer: the errno. */
 static int shut_error(int fd, int flags)
 {
-	struct msghdr none = { .msg_iovlen = 0 };
+	struct iovec empty = { .iov_len = 0 };
+	struct msghdr none = { .msg_iov = &empty, .msg_iovlen = 1 };
 	int err = 0, fds[2];
 
 	if (ident_type(fd) == SOCK_STREAM) /* sk_stream_error() */
@@ -900,6 +1070,19 @@ static int shut_error(int fd, int flags)
 	return EPIPE;
 }
 
+/* A peer that closes, or reads no more, shuts its own side an instant before
+ * ours, and a send may come in between. */
+static void sit_out(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	for (int ms = 0; ms < 20; ms++) {
+		if (send_nothing(fd, MSG_DONTWAIT) == -EPIPE ||
+		    NEXT(poll)(&p, 1, 1) != 0)
+			return;
+	}
+}
+
 int sock_send_failed(int fd, int err, int flags, const struct sockaddr *addr,
 		     socklen_t len)
 {
@@ -911,17 +1094,27 @@ int sock_send_failed(int fd, int err, int flags, const struct sockaddr *addr,
 	if (id.tag & TAG_DEVICE)
 		return id.tag & TAG_RDONLY ? EBADF : EINVAL;
 	switch (err) {
-	case ECONNRESET: /* the peer died unread, while we slept */
-		return 0;
 	case EFAULT: /* the first packet cannot be made */
 		return addr && !user_readable(fd, addr, len) ? EFAULT : ENOMEM;
 	case EMSGSIZE: /* said when there is a window for it */
 		r = send_nothing(fd, flags);
 		return r < 0 ? -r : err;
 	case EISCONN:
-		return finished(fd) ? EOPNOTSUPP : EISCONN;
+		return ident_finished(fd) ? EOPNOTSUPP : EISCONN;
 	case ENOTCONN:
 		return id.tag & TAG_SHUT_WR ? shut_error(fd, flags) : err;
+	case ECONNRESET: /* the peer died unread, while we slept */
+	case EPIPE:
+		if (err == EPIPE && !id.dgram && !(id.tag & TAG_SHUT_WR) &&
+		    !gate_is_open(GATE_SANDBOX))
+			sit_out(fd);
+		gateway_settle(fd, &id);
+		if (id.reset == RESET_OWN && !(id.tag & TAG_SHUT_WR))
+			return reset_error(fd, &id, flags);
+		r = id.reset && ident_type(fd) == SOCK_STREAM ? sock_error(fd)
+							      : 0;
+		/* sk_stream_error(). ECONNRESET is told once: EPIPE is next. */
+		return r || err == ECONNRESET ? r : err;
 	default:
 		return err;
 	}

@@ -34,9 +34,6 @@ int sock_connect(int fd, const void *addr, socklen_t len);
 bool sock_accepted(int fd, int listener, const struct sockaddr_un *un,
 		   socklen_t len, struct sockaddr_vm *ret);
 
-/* The CID under which machine @own sees plain AF_UNIX programs. */
-uint32_t sock_stranger(uint32_t own);
-
 /* getsockname(2), getpeername(2): vsock_getname() */
 int sock_name(int fd, bool peer, struct sockaddr_vm *ret);
 
@@ -55,6 +52,12 @@ void sock_closed(const struct name *name);
  * trying once more, else the errno to show (vsock_connectible_recvmsg()).
  */
 int sock_recv_failed(int fd, int err);
+
+/*
+ * What a receive that met the end should do, where the connection may have been
+ * reset: the errno to show, or 0.
+ */
+int sock_recv_ended(int fd, int flags);
 
 /*
  * A receive of no bytes, or with flags that AF_UNIX knows otherwise: 0 for

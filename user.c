@@ -48,7 +48,7 @@ size_t user_iov_bytes(const struct msghdr *msg)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+	for (size_t i = 0; i < (size_t)msg->msg_iovlen; i++) {
 		size_t len = msg->msg_iov[i].iov_len;
 
 		n = len < SSIZE_MAX - n ? n + len : SSIZE_MAX;

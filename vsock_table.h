@@ -34,6 +34,7 @@ struct vsock_rec {
 	int stamp;  /* which of SO_TIMESTAMP and its kin was set last */
 	int stamp_value;
 	int linger[2];	  /* SO_LINGER, where that is the tag's: ident.h */
+	uint64_t paced;	  /* ~SO_MAX_PACING_RATE, which is the tag's */
 	bool zerocopy;	  /* SO_ZEROCOPY */
 	bool has_peer;	  /* peer[] differs from what the names tell */
 	uint8_t peer[16]; /* the address that connect(2) was given */

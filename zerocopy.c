@@ -31,7 +31,7 @@ int zerocopy_room(size_t controllen)
 {
 	char buf[16];
 	const char *s = buf;
-	uint32_t max;
+	uint32_t max = UINT32_MAX;
 	ssize_t n;
 	int fd;
 
@@ -43,8 +43,10 @@ int zerocopy_room(size_t controllen)
 		return 0;
 	n = sys_kernel.read(fd, buf, sizeof(buf));
 	sys_kernel.close(fd);
-	if (n <= 0 || !addr_scan_u32(&s, buf + n, &max))
-		return 0;
+	if (n > 0)
+		(void)addr_scan_u32(&s, buf + n, &max);
+	if (controllen >= max) /* nor for itself */
+		return -ENOBUFS;
 	return controllen + COUNT_BYTES > max ? -ENOMEM : 0;
 }
 

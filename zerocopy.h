@@ -12,8 +12,9 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-/* May a send with so much ancillary data be counted? 0; -ENOMEM: that and the
- * count are more than net.core.optmem_max (sock_omalloc()). */
+/* May a send with so much ancillary data be counted? 0; -ENOBUFS: that alone is
+ * net.core.optmem_max (sock_kmalloc()); -ENOMEM: with the count it is more
+ * (sock_omalloc()). */
 int zerocopy_room(size_t controllen);
 
 /* @n bytes were sent so on @fd, whose record is @rec. */
