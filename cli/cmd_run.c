@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 
+#include "cli/reach.h"
 #include "core/rdv.h"
 #include "core/util.h"
 
@@ -13,9 +14,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-const char cmd_run_help[] =
+static const char help[] =
 	"usage: vsockshim run [OPTIONS] [--] COMMAND [ARGUMENTS]\n\n"
 	"Becomes COMMAND, with libvsockshim.so preloaded.\n\n"
 	"  --cid N      the machine that it runs on: 1 (loopback only), 2 "
@@ -23,54 +25,42 @@ const char cmd_run_help[] =
 	"               host; default), 3 to 4294967294 (a guest)\n"
 	"  --dir DIR    the rendezvous directory; machines in one directory "
 	"meet\n"
-	"  --help       this text\n\n"
-	"The options set VSOCKSHIM_CID and VSOCKSHIM_DIR, which otherwise stay "
-	"as\n"
-	"they are. Exit status: COMMAND's; 2 for bad usage, 126 if COMMAND "
-	"cannot\n"
-	"be run, 127 if it is not found.\n";
-
-/* The library is beside the command: in the tree, or where it was installed. */
-static bool find_library(char *path, size_t size)
-{
-	static const char *const places[] = { "/libvsockshim.so", LIBDIR_REL };
-	char self[PATH_MAX], try[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	if (n < 0)
-		return false;
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (!slash)
-		return false;
-	*slash = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-		if (util_join(try, sizeof(try), self, places[i]) &&
-		    access(try, R_OK) == 0 && realpath(try, path) &&
-		    strlen(path) < size)
-			return true;
-	return false;
-}
+	"  --transport unix|vhost|auto\n"
+	"               how it reaches others: by paths (default), as the "
+	"guest "
+	"of this\n"
+	"               kernel's own vsock, or as that if there is a device\n"
+	"  -h, --help   this text\n\n"
+	"The options set VSOCKSHIM_CID, VSOCKSHIM_DIR and VSOCKSHIM_TRANSPORT, "
+	"which\n"
+	"otherwise stay as they are. Exit status: COMMAND's; 2 for bad usage, "
+	"126 if\n"
+	"COMMAND cannot be run, 127 if it is not found.\n";
 
 static int set_option(int option, const char *value)
 {
-	const char *s = value;
 	uint32_t cid;
+	int r;
 
 	switch (option) {
 	case 'c':
-		if (!cli_scan_cid(&s, &cid) || *s)
-			return cli_fail(EXIT_USAGE,
-					"--cid %s: takes 1, 2 or 3 to "
-					"4294967294",
-					value);
-		setenv("VSOCKSHIM_CID", value, 1);
-		return 0;
+		r = cli_cid(value, &cid);
+		if (r == 0)
+			setenv("VSOCKSHIM_CID", value, 1);
+		return r;
 	case 'd':
 		return cli_set_dir(value);
+	case 't':
+		if (strcmp(value, "unix") != 0 && strcmp(value, "vhost") != 0 &&
+		    strcmp(value, "auto") != 0)
+			return cli_fail(EXIT_USAGE,
+					"--transport %s: takes unix, vhost or "
+					"auto",
+					value);
+		setenv("VSOCKSHIM_TRANSPORT", value, 1);
+		return 0;
 	default:
-		return EXIT_USAGE; /* getopt has said why */
+		return cli_other_option(option, help);
 	}
 }
 
@@ -79,6 +69,7 @@ static void set_preload(const char *library)
 {
 	const char *old = getenv("LD_PRELOAD");
 	char *both;
+	size_t n;
 
 	if (!old || !*old) {
 		setenv("LD_PRELOAD", library, 1);
@@ -86,8 +77,9 @@ static void set_preload(const char *library)
 	}
 	if (strstr(old, library))
 		return;
-	if (asprintf(&both, "%s:%s", library, old) < 0)
-		abort();
+	n = strlen(library) + strlen(old) + 2;
+	both = cli_grow(NULL, 0, n);
+	(void)snprintf(both, n, "%s:%s", library, old);
 	setenv("LD_PRELOAD", both, 1);
 	free(both);
 }
@@ -108,18 +100,34 @@ static void start_machine(void)
 		(void)rdv_open(&m, &why);
 }
 
+/* Better said here than found out by an errno. */
+static void warn(const char *command)
+{
+	char path[PATH_MAX];
+	const char *why;
+
+	if (!reach_find(command, path, sizeof(path)))
+		return;
+	why = reach_objection(path);
+	if (why)
+		(void)cli_fail(0, "%s: %s; it has the kernel's vsock, if any",
+			       path, why);
+}
+
 int cmd_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "cid", required_argument, NULL, 'c' },
 		{ "dir", required_argument, NULL, 'd' },
+		{ "transport", required_argument, NULL, 't' },
+		CLI_HELP,
 		{ NULL, 0, NULL, 0 },
 	};
 	char library[PATH_MAX], name[] = "vsockshim";
 	int c, r;
 
 	argv[0] = name; /* as getopt begins its messages */
-	while ((c = getopt_long(argc, argv, "+", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, "+h", options, NULL)) >= 0) {
 		r = set_option(c, optarg);
 		if (r)
 			return r;
@@ -127,17 +135,19 @@ int cmd_run(int argc, char **argv)
 	if (optind == argc)
 		return cli_fail(EXIT_USAGE, "run: no command given; see "
 					    "vsockshim run --help");
-	if (!find_library(library, sizeof(library)))
-		return cli_fail(EXIT_NOT_RUN,
-				"cannot find libvsockshim.so beside the "
-				"vsockshim command");
+	if (!reach_library(library, sizeof(library)))
+		return cli_fail(
+			EXIT_NOT_RUN,
+			"cannot find libvsockshim.so beside the "
+			"vsockshim command; `make install` puts it there");
 	if (strpbrk(library, " :")) /* LD_PRELOAD would be split there */
 		return cli_fail(EXIT_NOT_RUN,
 				"%s: cannot be preloaded from a path with a "
-				"space or a colon",
+				"space or a colon; install it elsewhere",
 				library);
 	set_preload(library);
 	start_machine();
+	warn(argv[optind]);
 	execvp(argv[optind], argv + optind);
 	r = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUN;
 	return cli_fail(r, "%s: %s", argv[optind], strerror(errno));

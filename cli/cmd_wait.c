@@ -20,7 +20,7 @@
 #define DEFAULT_TIMEOUT "10"
 #define INTERVAL_NS	(5L * 1000 * 1000)
 
-const char cmd_wait_help[] =
+static const char help[] =
 	"usage: vsockshim wait [OPTIONS] CID:PORT\n\n"
 	"Returns when a program listens on PORT of machine CID (its "
 	"VSOCKSHIM_CID),\n"
@@ -31,7 +31,7 @@ const char cmd_wait_help[] =
 	"  --dir DIR    the rendezvous directory (default: VSOCKSHIM_DIR, as "
 	"for any\n"
 	"               program)\n"
-	"  --help       this text\n\n"
+	"  -h, --help   this text\n\n"
 	"Exit status: 0 somebody listens, 1 nobody did in time, 2 bad usage.\n";
 
 struct target {
@@ -116,6 +116,7 @@ int cmd_wait(int argc, char **argv)
 	static const struct option options[] = {
 		{ "timeout", required_argument, NULL, 't' },
 		{ "dir", required_argument, NULL, 'd' },
+		CLI_HELP,
 		{ NULL, 0, NULL, 0 },
 	};
 	struct target t = { .machine = { .sys = &sys_kernel },
@@ -125,7 +126,7 @@ int cmd_wait(int argc, char **argv)
 	int c, r;
 
 	argv[0] = name; /* as getopt begins its messages */
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		if (c == 't') {
 			t.timeout = optarg;
 		} else if (c == 'd') {
@@ -133,7 +134,7 @@ int cmd_wait(int argc, char **argv)
 			if (r)
 				return r;
 		} else {
-			return EXIT_USAGE; /* getopt has said why */
+			return cli_other_option(c, help);
 		}
 	}
 	if (!scan_timeout(t.timeout, &seconds))
@@ -147,10 +148,6 @@ int cmd_wait(int argc, char **argv)
 				"%s: takes CID:PORT, a machine's CID (1 to "
 				"4294967294) and a port (0 to 4294967294)",
 				argv[optind]);
-	t.machine.dir = cli_dir(dir, sizeof(dir));
-	if (!t.machine.dir || *t.machine.dir != '/')
-		return cli_fail(EXIT_USAGE,
-				"VSOCKSHIM_DIR=%s: is not an absolute path",
-				t.machine.dir ? t.machine.dir : "");
-	return wait_for(&t, seconds);
+	r = cli_need_dir(dir, sizeof(dir), &t.machine.dir);
+	return r ? r : wait_for(&t, seconds);
 }
