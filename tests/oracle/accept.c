@@ -182,7 +182,7 @@ static unsigned long long size(int fd, int option)
 
 static void inheritance(void)
 {
-	int l = listener(ANY, 5000, 8), c, a, on = 1, value;
+	int l = listener(ANY, 5000, 8), c, a, on = 1, lowat = 10, value;
 	socklen_t len;
 	struct timeval t;
 	struct linger linger = { 1, 5 };
@@ -192,6 +192,8 @@ static void inheritance(void)
 	sized(l, SO_VM_SOCKETS_BUFFER_SIZE, 200000);
 	set_connect_timeout(l, 3000);
 	set_timeout(l, SO_RCVTIMEO, 1000);
+	set_timeout(l, SO_SNDTIMEO, 1000);
+	MUST(setsockopt(l, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat)));
 	MUST(setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)));
 	MUST(setsockopt(l, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)));
 	MUST(setsockopt(l, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
@@ -213,6 +215,13 @@ static void inheritance(void)
 	MUST(getsockopt(a, SOL_SOCKET, SO_RCVTIMEO, &t, &len));
 	say("inherits_no_rcvtimeo", "%ld.%06ld", (long)t.tv_sec,
 	    (long)t.tv_usec);
+	len = sizeof(t);
+	MUST(getsockopt(a, SOL_SOCKET, SO_SNDTIMEO, &t, &len));
+	say("inherits_no_sndtimeo", "%ld.%06ld", (long)t.tv_sec,
+	    (long)t.tv_usec);
+	len = sizeof(value);
+	MUST(getsockopt(a, SOL_SOCKET, SO_RCVLOWAT, &value, &len));
+	say("inherits_no_rcvlowat", "%d", value);
 	len = sizeof(value);
 	MUST(getsockopt(a, SOL_SOCKET, SO_REUSEADDR, &value, &len));
 	say("inherits_no_reuseaddr", "%d", value);

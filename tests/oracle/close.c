@@ -136,6 +136,29 @@ static void lingering(void)
 	say("linger_waits", "%d", now_ms() - began > 2000);
 	survivor("linger", p.a);
 
+	/* What is sent is out, read or not. (Older kernels wait for the peer.)
+	 */
+	p = connection();
+	on.l_linger = 1;
+	MUST(setsockopt(p.c, SOL_SOCKET, SO_LINGER, &on, sizeof(on)));
+	MUST(send(p.c, "abc", 3, 0));
+	settle();
+	began = now_ms();
+	close(p.c);
+	say("linger_unread_waits", "%d", now_ms() - began > 900);
+	survivor("linger_unread", p.a);
+
+	/* Who exits does not linger. */
+	p = connection();
+	on.l_linger = 5;
+	MUST(setsockopt(p.c, SOL_SOCKET, SO_LINGER, &on, sizeof(on)));
+	MUST(send(p.c, "abc", 3, 0));
+	settle();
+	began = now_ms();
+	BESIDE_CHILD(close(p.a), close(p.c));
+	say("linger_exit_waits", "%d", now_ms() - began > 2000);
+	survivor("linger_exit", p.a);
+
 	p = connection();
 	MUST(setsockopt(p.c, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
 	MUST(send(p.c, "abc", 3, 0));

@@ -147,6 +147,7 @@ static void retries(void)
 	/* What was dialled last counts, not what failed before. */
 	s = vsock();
 	FACT("by_2_refused", connect(s, vm(2, 5000), 16));
+	settle(); /* a late packet of that would rename the next connection */
 	l = listener(ANY, 5000, 8);
 	FACT("by_2_then_by_1", connect(s, vm(1, 5000), 16));
 	a = FACT_FD_ADDR("by_1_accept", accept(l, ADDR));
@@ -156,9 +157,11 @@ static void retries(void)
 	close(l);
 	s = bound(1, 5001);
 	FACT("by_1_refused", connect(s, vm(1, 5000), 16));
+	settle();
 	l = listener(ANY, 5000, 8);
 	FACT("by_1_then_by_2", connect(s, vm(2, 5000), 16));
 	a = FACT_FD_ADDR("by_2_accept", accept(l, ADDR));
+	settle();
 	FACT_ADDR("by_2_accepted", getsockname(a, ADDR));
 	close(a);
 	close(s);
@@ -167,12 +170,25 @@ static void retries(void)
 
 static void odd_targets(void)
 {
-	int s = bound(ANY, 5000), l, t;
+	int s = bound(ANY, 5000), l;
 	struct conn p;
 
 	set_connect_timeout(s, 100);
 	FACT("self", connect(s, vm(1, 5000), 16));
 	close(s);
+	s = bound(1, 5010);
+	set_nonblock(s, true);
+	FACT("self_nonblock", connect(s, vm(1, 5010), 16));
+	FACT_MASK_AT("self_nonblock_mask", s, POLLERR);
+	FACT_SO_ERROR("self_nonblock_error", s);
+	FACT("self_nonblock_again", connect(s, vm(1, 5010), 16));
+	close(s);
+	s = bound(ANY, 5011);
+	MUST_FAIL(connect(s, vm(1, 5011), 16));
+	l = listener(ANY, 5012, 8);
+	FACT("self_then", connect(s, vm(1, 5012), 16));
+	close(s);
+	close(l);
 
 	l = listener(ANY, 5000, 8);
 	p.c = bound(ANY, 5001);
@@ -184,9 +200,13 @@ static void odd_targets(void)
 	close(s);
 	close(p.c);
 	close(l);
+}
 
-	/* The types must match. */
-	l = listener(ANY, 5000, 8);
+/* The types must match. */
+static void types(void)
+{
+	int l = listener(ANY, 5000, 8), s, t;
+
 	s = (int)MUST(socket(AF_VSOCK, SOCK_SEQPACKET, 0));
 	FACT("seqpacket_to_stream", connect(s, vm(1, 5000), 16));
 	set_nonblock(l, true);
@@ -217,5 +237,7 @@ int main(void)
 	states();
 	retries();
 	odd_targets();
+	if (TYPE == SOCK_STREAM) /* else seqconn.c asks */
+		types();
 	return 0;
 }

@@ -15,6 +15,32 @@ static int file_with(const char *text)
 	return fd;
 }
 
+/* How much each recv() gets, once all is there. */
+static void fact_lengths(const char *id, int fd, ssize_t all)
+{
+	static char sink[CREDIT];
+	char text[128] = "";
+	ssize_t n;
+
+	await_bytes(fd, all);
+	while ((n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT)) > 0)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 " %zd", n);
+	say(id, "recv() gets%s", text);
+}
+
+/* How much is there; in which messages is the kernel's affair. */
+static void fact_sum(const char *id, int fd, ssize_t all)
+{
+	static char sink[CREDIT];
+	ssize_t n, sum = 0;
+
+	await_bytes(fd, all);
+	while ((n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT)) > 0)
+		sum += n;
+	say(id, "%zd bytes", sum);
+}
+
 int main(void)
 {
 	struct conn p;
@@ -55,6 +81,15 @@ int main(void)
 	FACT("splice_out", splice(p.a, NULL, pipes[1], NULL, 64, 0));
 	FACT("splice_out_read", read(pipes[0], buf, sizeof(buf)));
 	say("splice_data", "%.14s", buf);
+	MUST(write(pipes[1], "one", 3));
+	MUST(write(pipes[1], "two", 3));
+	FACT("splice_pieces", splice(pipes[0], NULL, p.c, NULL, 64, 0));
+	fact_lengths("splice_pieces_arrived", p.a, 6);
+	fd = file_with("");
+	MUST(ftruncate(fd, 100000));
+	FACT("sendfile_large", sendfile(p.c, fd, NULL, 100000));
+	close(fd);
+	fact_sum("sendfile_large_arrived", p.a, 100000);
 	set_nonblock(p.a, true);
 	FACT("splice_empty", splice(p.a, NULL, pipes[1], NULL, 64, 0));
 	set_nonblock(p.a, false);

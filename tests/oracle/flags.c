@@ -374,21 +374,21 @@ static void control_in(void)
 	m.msg_controllen = 1;
 	m.msg_flags = -1;
 	FACT("control_short", recvmsg(p.a, &m, 0));
-	say("control_short_result", "controllen %zu, flags%s", m.msg_controllen,
-	    flags_text((unsigned int)m.msg_flags));
+	say("control_short_result", "controllen %zu, flags%s",
+	    (size_t)m.msg_controllen, flags_text((unsigned int)m.msg_flags));
 	m.msg_control = nil;
 	m.msg_controllen = 16;
 	FACT("control_null", recvmsg(p.a, &m, 0));
-	say("control_null_result", "controllen %zu, flags%s", m.msg_controllen,
-	    flags_text((unsigned int)m.msg_flags));
+	say("control_null_result", "controllen %zu, flags%s",
+	    (size_t)m.msg_controllen, flags_text((unsigned int)m.msg_flags));
 	m.msg_control = nowhere;
 	m.msg_controllen = 16;
 	FACT("control_unwritable", recvmsg(p.a, &m, 0));
-	say("control_unwritable_len", "%zu", m.msg_controllen);
+	say("control_unwritable_len", "%zu", (size_t)m.msg_controllen);
 	m.msg_control = &ctl;
 	m.msg_controllen = 16;
 	FACT("control_none", recvmsg(p.a, &m, MSG_DONTWAIT));
-	say("control_none_len", "%zu", m.msg_controllen);
+	say("control_none_len", "%zu", (size_t)m.msg_controllen);
 	disconnect(p);
 }
 

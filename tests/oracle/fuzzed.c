@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What random calls (tests/fuzz) found, each with as few calls as show it. */
+/* What random calls (fuzz/) found, each with as few calls as show it. */
 #include "oracle.h"
 
+#include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/select.h>
 
 #include <linux/sockios.h>
 
@@ -137,14 +139,191 @@ static void errors(void)
 	close(s);
 }
 
-int main(void)
+/* A peer that died with data unread. */
+static void unread_deaths(void)
+{
+	struct conn p = connection();
+	int on = 1;
+
+	MUST(send(p.c, "x", 1, 0));
+	MUST(send(p.a, "abc", 3, 0));
+	settle();
+	close(p.a);
+	settle();
+	FACT("unread_death_shut_rd", shutdown(p.c, SHUT_RD));
+	FACT("unread_death_shut_rd_recv", recv(p.c, buf, sizeof(buf), 0));
+	close(p.c);
+
+	p = connection();
+	MUST(setsockopt(p.c, SOL_SOCKET, SO_SELECT_ERR_QUEUE, &on, sizeof(on)));
+	MUST(send(p.c, "x", 1, 0));
+	settle();
+	close(p.a);
+	settle();
+	FACT_MASK("unread_death_select_err_queue", p.c);
+	close(p.c);
+}
+
+static void await_sleep(pid_t pid)
+{
+	char path[32], stat[512], *state = NULL;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	while (!state || state[2] != 'S') {
+		nap();
+		fd = (int)MUST(open(path, O_RDONLY));
+		n = MUST(read(fd, stat, sizeof(stat) - 1));
+		close(fd);
+		stat[n] = '\0';
+		state = strrchr(stat, ')');
+	}
+}
+
+static const char *promptly(long since)
+{
+	return now_ms() - since < DEADLINE_MS / 2 ? "promptly" : "late";
+}
+
+/* A connect that is refused is seen by whoever waits, whatever for. */
+static void refusals(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct timeval t = { 5, 0 };
+	int s = vsock(), ep = (int)MUST(epoll_create1(0));
+	long begin;
+	struct pollfd p;
+	fd_set in, ex;
+
+	set_nonblock(s, true);
+	MUST(epoll_ctl(ep, EPOLL_CTL_ADD, s, &ev));
+	FACT("refused_epoll_in_before", epoll_wait(ep, &ev, 1, 10));
+	MUST_FAIL(connect(s, vm(1, 5999), 16));
+	begin = now_ms();
+	FACT("refused_epoll_in", epoll_wait(ep, &ev, 1, DEADLINE_MS));
+	say("refused_epoll_in_mask", "%s, %s", mask_text(ev.events),
+	    promptly(begin));
+	close(s);
+
+	s = vsock();
+	set_nonblock(s, true);
+	ev.events = EPOLLIN | EPOLLET;
+	MUST(epoll_ctl(ep, EPOLL_CTL_ADD, s, &ev));
+	FACT("refused_epoll_in_et_before", epoll_wait(ep, &ev, 1, 10));
+	MUST_FAIL(connect(s, vm(1, 5999), 16));
+	FACT("refused_epoll_in_et", epoll_wait(ep, &ev, 1, DEADLINE_MS));
+	say("refused_epoll_in_et_mask", "%s", mask_text(ev.events));
+	close(ep);
+	close(s);
+
+	s = vsock();
+	set_nonblock(s, true);
+	p = (struct pollfd){ .fd = s, .events = POLLIN };
+	begin = now_ms();
+	BESIDE_CHILD(
+		{
+			FACT("refused_poll_in", poll(&p, 1, DEADLINE_MS));
+			say("refused_poll_in_woken", "%s", promptly(begin));
+		},
+		{
+			await_sleep(pid_);
+			MUST_FAIL(connect(s, vm(1, 5999), 16));
+		});
+	close(s);
+
+	s = vsock();
+	set_nonblock(s, true);
+	FD_ZERO(&in);
+	FD_SET(s, &in);
+	begin = now_ms();
+	BESIDE_CHILD(
+		{
+			FACT("refused_select",
+			     select(s + 1, &in, NULL, NULL, &t));
+			say("refused_select_woken", "%s", promptly(begin));
+		},
+		{
+			await_sleep(pid_);
+			MUST_FAIL(connect(s, vm(1, 5999), 16));
+		});
+	FD_ZERO(&ex);
+	FD_SET(s, &ex);
+	t = (struct timeval){ 0, 50000 };
+	FACT("refused_select_ex", select(s + 1, NULL, NULL, &ex, &t));
+	say("refused_select_ex_left", "%s", t.tv_usec ? "some" : "no time");
+	close(s);
+}
+
+/* A plain socket with the datum that a vsock socket had, whose number is
+ * another's by then. */
+static void reused_datum(void)
+{
+	struct epoll_event ev = { .events = EPOLLOUT };
+	int s = vsock(), ep = (int)MUST(epoll_create1(0)), t, pair[2];
+
+	MUST(epoll_ctl(ep, EPOLL_CTL_ADD, s, &ev));
+	close(s);
+	t = (int)MUST(open("/dev/vsock", O_RDWR));
+	say("reused_number", "%d", s == t);
+	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	close(pair[1]);
+	MUST(epoll_ctl(ep, EPOLL_CTL_ADD, pair[0], &ev));
+	FACT("reused_datum", epoll_wait(ep, &ev, 1, 0));
+	say("reused_datum_mask", "%s", mask_text(ev.events));
+	close(pair[0]);
+	close(ep);
+	close(t);
+}
+
+/* In a program that has only inherited them: fuzzed FRESH CLIENT. */
+static void inherited(const char *fresh, const char *client)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr *inet = (struct sockaddr *)&in;
+	int s = atoi(fresh), c = atoi(client), t = dup(s), u = dup(s);
+	int d = dup(c), e = dup(c), f = dup(c);
+
+	FACT("inherited_bind_inet", bind(s, inet, 16));
+	FACT("inherited_connect_inet", connect(t, inet, 16));
+	FACT("inherited_listen", listen(u, 1));
+	FACT("inherited_client_connect_inet", connect(c, inet, 16));
+	FACT("inherited_client_listen", listen(d, 1));
+	FACT("inherited_client_send_null", send(e, nil, 8, 0));
+	FACT("inherited_client_write_null", write(f, nil, 8));
+}
+
+static void by_exec(void)
+{
+	char self[4096] = "", fresh[16], client[16];
+	char *argv[] = { self, fresh, client, NULL };
+	struct conn p = connection();
+	int s = vsock();
+
+	MUST(readlink("/proc/self/exe", self, sizeof(self) - 1));
+	snprintf(fresh, sizeof(fresh), "%d", s);
+	snprintf(client, sizeof(client), "%d", p.c);
+	IN_CHILD(execv(self, argv));
+	close(s);
+	disconnect(p);
+}
+
+int main(int argc, char **argv)
 {
 	oracle_start();
+	if (argc == 3) {
+		inherited(argv[1], argv[2]);
+		return 0;
+	}
 	unreadable_addresses();
 	refused_options();
 	requests();
 	empty_vectors();
 	ports();
 	errors();
+	unread_deaths();
+	refusals();
+	reused_datum();
+	by_exec();
 	return 0;
 }

@@ -125,9 +125,14 @@ static void states(void)
 	disconnect(p);
 }
 
+static void own(const char *id, int owner)
+{
+	say(id, "%d", owner == getpid());
+}
+
 static void modes(void)
 {
-	int s = vsock(), on = 1, off = 0;
+	int s = vsock(), on = 1, off = 0, n;
 
 	FACT("fionbio_on", ioctl(s, FIONBIO, &on));
 	say("fionbio_on_getfl", "%#lx", MUST(fcntl(s, F_GETFL)));
@@ -141,6 +146,24 @@ static void modes(void)
 	FACT("fioasync_on", ioctl(s, FIOASYNC, &on));
 	say("fioasync_on_getfl", "%#lx", MUST(fcntl(s, F_GETFL)));
 	FACT("fioasync_off", ioctl(s, FIOASYNC, &off));
+	FACT("getown", fcntl(s, F_GETOWN));
+	FACT("setown", fcntl(s, F_SETOWN, getpid()));
+	own("setown_getown", fcntl(s, F_GETOWN));
+	MUST(fcntl(s, F_SETOWN, 0));
+	FACT("getown_none", fcntl(s, F_GETOWN));
+	n = getpid();
+	FACT("fiosetown", ioctl(s, FIOSETOWN, &n));
+	own("fiosetown_getown", fcntl(s, F_GETOWN));
+	MUST(ioctl(s, FIOGETOWN, &n));
+	own("fiogetown", n);
+	MUST(fcntl(s, F_SETOWN, 0));
+	FACT("siocspgrp", ioctl(s, SIOCSPGRP, &n));
+	MUST(ioctl(s, SIOCGPGRP, &n));
+	own("siocgpgrp", n);
+	FACT("siocspgrp_null", ioctl(s, SIOCSPGRP, nil));
+	FACT("getsig", fcntl(s, F_GETSIG));
+	FACT("setsig", fcntl(s, F_SETSIG, SIGUSR1));
+	say("setsig_getsig", "%d", fcntl(s, F_GETSIG) == SIGUSR1);
 	FACT("setfl_nonblock", fcntl(s, F_SETFL, O_NONBLOCK));
 	say("setfl_nonblock_getfl", "%#lx", MUST(fcntl(s, F_GETFL)));
 	close(s);
@@ -152,6 +175,7 @@ static void unknown(void)
 	int s = vsock(), n = 0;
 	struct ifreq ifr;
 	char room[256];
+	struct ifconf all = { .ifc_len = sizeof(room), .ifc_buf = room };
 
 	memset(&ifr, 0, sizeof(ifr));
 	FACT("local_cid", ioctl(s, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &n));
@@ -162,6 +186,16 @@ static void unknown(void)
 	FACT("tcgets_connected", ioctl(p.c, TCGETS, room));
 	FACT("tiocgwinsz", ioctl(p.c, TIOCGWINSZ, room));
 	FACT("siocatmark", ioctl(p.c, SIOCATMARK, room));
+	FACT("siocatmark_null", ioctl(p.c, SIOCATMARK, nil));
+	FACT("siocgstamp", ioctl(p.c, SIOCGSTAMP_OLD, room));
+	FACT("siocgstampns", ioctl(p.c, SIOCGSTAMPNS_OLD, room));
+	FACT("siocgifconf", ioctl(p.c, SIOCGIFCONF, &all));
+	FACT("siocgifindex",
+	     (strcpy(ifr.ifr_name, "lo"), ioctl(p.c, SIOCGIFINDEX, &ifr)));
+	say("siocgifindex_value", "%d", ifr.ifr_ifindex);
+	FACT("siocgifindex_none", (strcpy(ifr.ifr_name, "none-such"),
+				   ioctl(p.c, SIOCGIFINDEX, &ifr)));
+	FACT("siocgifname_null", ioctl(p.c, SIOCGIFNAME, nil));
 	FACT("siocunixfile", ioctl(p.c, SIOCPROTOPRIVATE, room));
 	FACT("unknown", ioctl(p.c, 0x12345678, room));
 	say("isatty", "%d %s", isatty(p.c), strerrorname_np(errno));

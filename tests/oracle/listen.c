@@ -59,6 +59,10 @@ static void backlogs(void)
 	FACT_MASK_AT("backlog_0_nonblock_mask", c[2], POLLERR);
 	FACT_SO_ERROR("backlog_0_nonblock_error", c[2]);
 	FACT_SO_ERROR("backlog_0_nonblock_error_again", c[2]);
+	c[4] = vsock();
+	MUST_FAIL(connect(c[4], vm(1, 5000), 16));
+	FACT("backlog_0_refused_listens", listen(c[4], 1));
+	close(c[4]);
 	FACT("raise", listen(s, 1));
 	FACT("raised", connect(c[3], vm(1, 5000), 16));
 	a = FACT_FD_ADDR("first_served", accept(s, ADDR));
@@ -110,6 +114,29 @@ static void backlogs(void)
 	close(s);
 }
 
+/* More than net.core.somaxconn is as much. */
+static void most(void)
+{
+	FILE *f = fopen("/proc/sys/net/core/somaxconn", "r");
+	int s = bound(ANY, 5000), c, max, n = 0;
+
+	if (!f || fscanf(f, "%d", &max) != 1)
+		exit(3);
+	fclose(f);
+	MUST(listen(s, INT_MAX));
+	for (;;) {
+		c = vsock();
+		if (connect(c, vm(1, 5000), 16) < 0)
+			break;
+		close(c);
+		n++;
+	}
+	say("somaxconn", "%s after net.core.somaxconn + %d",
+	    strerrorname_np(errno), n - max);
+	close(c);
+	close(s);
+}
+
 /* A client that gave up still sits in the queue. */
 static void gone_clients(void)
 {
@@ -126,6 +153,7 @@ int main(void)
 	oracle_start();
 	states();
 	backlogs();
+	most();
 	gone_clients();
 	return 0;
 }

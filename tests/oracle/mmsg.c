@@ -190,7 +190,7 @@ static void receives(void)
 	mm[1].msg_hdr.msg_controllen = 64;
 	FACT("recv_beside", recvmmsg(p.a, mm, N, MSG_DONTWAIT, NULL));
 	say("recv_beside_result", "namelen %u, controllen %zu",
-	    mm[0].msg_hdr.msg_namelen, mm[1].msg_hdr.msg_controllen);
+	    mm[0].msg_hdr.msg_namelen, (size_t)mm[1].msg_hdr.msg_controllen);
 	vector(in);
 	in[0].iov_len = 0;
 	SENT("abc");

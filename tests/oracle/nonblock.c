@@ -107,6 +107,17 @@ static void goes_blocking(void)
 	FACT("blocking_error_read_then", connect(s, vm(1, 5000), 16));
 	close(s);
 
+	/* Its time is not that of sends. */
+	s = refused_client();
+	so_error(s);
+	set_nonblock(s, false);
+	set_timeout(s, SO_SNDTIMEO, 20);
+	set_connect_timeout(s, 200);
+	began = now_ms();
+	FACT("blocking_sndtimeo", connect(s, vm(1, 5000), 16));
+	say("blocking_sndtimeo_waits", "%d", now_ms() - began >= 150);
+	close(s);
+
 	s = refused_client();
 	so_error(s);
 	set_nonblock(s, false);

@@ -103,6 +103,13 @@ static UNUSED long now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* Have @ms passed? Of what is emulated one clock may run faster than another.
+ */
+static UNUSED bool passed(long start, long ms)
+{
+	return now_ms() - start >= ms - ms / 8;
+}
+
 static UNUSED void nap(void)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
@@ -587,8 +594,10 @@ static UNUSED void interrupt_soon(bool on, int sa_flags)
 	struct itimerval t = { .it_value = { 0, 50000 },
 			       .it_interval = { 0, 50000 } };
 
-	if (!on)
+	if (!on) { /* none may come that is not handled */
 		t = (struct itimerval){ .it_value = { 30, 0 } };
+		MUST(setitimer(ITIMER_REAL, &t, NULL));
+	}
 	MUST(sigaction(SIGALRM, &sa, NULL));
 	MUST(setitimer(ITIMER_REAL, &t, NULL));
 }

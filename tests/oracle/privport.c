@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Ports below 1024, for root and for others. To be run as root. */
+/* What takes rights: ports below 1024, and a socket's network namespace. To be
+ * run as root. */
 #include "oracle.h"
+
+#include <sched.h>
+
+#include <linux/sockios.h>
 
 #define NOBODY 65534
 
@@ -15,6 +20,15 @@ static void privileged(void)
 	close(s);
 	FACT_FRESH("root_1", bind(fresh, vm(ANY, 1), 16));
 	FACT_FRESH("root_1023_own", bind(fresh, vm(1, 1023), 16));
+	s = vsock();
+	FACT_FD("root_namespace", ioctl(s, SIOCGSKNS));
+}
+
+static void root_elsewhere(int open_one)
+{
+	FACT("userns", unshare(CLONE_NEWUSER));
+	FACT_FRESH("userns_1023", bind(fresh, vm(ANY, 1023), 16));
+	FACT("userns_namespace", ioctl(open_one, SIOCGSKNS));
 }
 
 static void unprivileged(int open_one)
@@ -41,6 +55,7 @@ int main(void)
 	oracle_start();
 	privileged();
 	s = bound(ANY, 22);
+	IN_CHILD(root_elsewhere(s));
 	IN_CHILD(unprivileged(s));
 	return 0;
 }

@@ -64,6 +64,8 @@ static void plain(void)
 	await_bytes(p.a, 6);
 	FACT("trunc", recv(p.a, buf, 2, MSG_TRUNC));
 	FACT("peek_trunc", recv(p.a, buf, 2, MSG_PEEK | MSG_TRUNC));
+	FACT("peek_after_part", recv(p.a, buf, 64, MSG_PEEK));
+	say("peek_after_part_data", "%.4s", buf);
 	FACT("part", recv(p.a, buf, 1, 0));
 	say("part_data", "%.1s", buf);
 	FACT("readv", readv(p.a, v, 2));
@@ -155,7 +157,7 @@ static void beside(void)
 	m.msg_flags = -1;
 	FACT("recvmsg", recvmsg(p.a, &m, 0));
 	say("recvmsg_result", "namelen %u, controllen %zu, flags %#x, name %s",
-	    m.msg_namelen, m.msg_controllen, m.msg_flags,
+	    m.msg_namelen, (size_t)m.msg_controllen, m.msg_flags,
 	    *(unsigned char *)&got == UNTOUCHED ? "untouched" : "written");
 	MUST(send(p.c, "abc", 3, 0));
 	await_bytes(p.a, 3);

@@ -118,7 +118,7 @@ static void control(void)
 	memset(&ctl, 0, sizeof(ctl));
 	FACT("rights_recvmsg", recvmsg(p.a, &m, 0));
 	say("rights_recvmsg_result", "controllen %zu, flags %#x",
-	    m.msg_controllen, m.msg_flags);
+	    (size_t)m.msg_controllen, m.msg_flags);
 	disconnect(p);
 }
 
@@ -218,6 +218,22 @@ static void broken_pipes(void)
 	disconnect(p);
 }
 
+/* An error that waits is told first, without a signal. */
+static void error_waits(void)
+{
+	int s = refused_client();
+
+	set_nonblock(s, false);
+	MUST(shutdown(s, SHUT_WR));
+	sigpipes = 0;
+	FACT("error_waits", send(s, "x", 1, 0));
+	say("error_waits_sigpipe", "%d", (int)sigpipes);
+	FACT_SO_ERROR("error_waits_error", s);
+	FACT("error_told", send(s, "x", 1, 0));
+	say("error_told_sigpipe", "%d", (int)sigpipes);
+	close(s);
+}
+
 int main(void)
 {
 	oracle_start();
@@ -226,5 +242,6 @@ int main(void)
 	control();
 	window();
 	broken_pipes();
+	error_waits();
 	return 0;
 }

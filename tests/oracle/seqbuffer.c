@@ -182,6 +182,21 @@ static void windows(void)
 	fill("sndbuf_4608", p, 65536);
 }
 
+/* Does the process sleep in a call, or has it ended? */
+static bool rests(pid_t pid)
+{
+	char path[32], text[128];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = (int)MUST(open(path, O_RDONLY));
+	n = MUST(read(fd, text, sizeof(text) - 1));
+	text[n] = '\0';
+	close(fd);
+	return strchr("SZ", strrchr(text, ')')[2]);
+}
+
 /* Senders that sleep until there is room; what they send is not mixed. */
 static void sleepers(void)
 {
@@ -233,7 +248,7 @@ static void sleepers(void)
 		},
 		{
 			close(p.c);
-			usleep(20000);
+			AWAIT(rests(pid_));
 			close(p.a);
 		});
 }

@@ -126,7 +126,11 @@ static void peer_gone(void)
 	AWAIT_MASK(p.c, POLLRDHUP);
 	FACT("gone_wr", shutdown(p.c, SHUT_WR));
 	FACT_MASK("gone_wr_mask", p.c);
+	settle();
+	FACT("gone_wr_recv", recv(p.c, buf, sizeof(buf), 0));
 	FACT("gone_rdwr", shutdown(p.c, SHUT_RDWR));
+	settle();
+	FACT("gone_rdwr_recv", recv(p.c, buf, sizeof(buf), 0));
 	close(p.c);
 
 	/* An accepted socket then forgets that the end was orderly. */

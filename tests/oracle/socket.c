@@ -33,6 +33,9 @@ static void types(void)
 	TRY("type_11", 11, 0);
 	TRY("type_15", 15, 0);
 	TRY("type_negative", -1, 0);
+	FACT("family_1000", socket(1000, SOCK_STREAM, 0));
+	FACT("family_1000_type_11", socket(1000, 11, 0));
+	FACT("family_negative", socket(-1, SOCK_STREAM, 0));
 }
 
 static void protocols(void)

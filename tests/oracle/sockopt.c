@@ -146,11 +146,20 @@ static void timeout(const char *id, int s, time_t sec, long usec)
 	say(name, "%ld.%06ld len %u", (long)t.tv_sec, (long)t.tv_usec, len);
 }
 
+/* To a tick of the kernel's, which is no longer than 10 ms. */
+static int rounded_up(const struct timeval *t, long usec)
+{
+	long got_usec = (long)t->tv_sec * 1000000 + (long)t->tv_usec;
+
+	return got_usec >= usec && got_usec <= usec + 10000;
+}
+
 static void timeouts(void)
 {
 	int s = vsock();
 	struct timeval t = { 0, 0 };
 	socklen_t len = sizeof(t);
+	char room[32] = "";
 
 	FACT("timeout_default", getsockopt(s, AF_VSOCK, TIMEOUT, &t, &len));
 	say("timeout_default_read", "%ld.%06ld", (long)t.tv_sec,
@@ -163,6 +172,19 @@ static void timeouts(void)
 	timeout("timeout_usec_million", s, 0, 1000000);
 	timeout("timeout_usec_negative", s, 0, -1);
 	timeout("timeout_huge", s, (time_t)INT64_MAX, 0);
+	t = (struct timeval){ 0, 1 };
+	FACT("timeout_usec_1", setsockopt(s, AF_VSOCK, TIMEOUT, &t, sizeof(t)));
+	MUST(getsockopt(s, AF_VSOCK, TIMEOUT, &t, &len));
+	say("timeout_usec_1_rounded_up", "%d", rounded_up(&t, 1));
+	t = (struct timeval){ 1, 123456 };
+	FACT("timeout_odd", setsockopt(s, AF_VSOCK, TIMEOUT, &t, sizeof(t)));
+	MUST(getsockopt(s, AF_VSOCK, TIMEOUT, &t, &len));
+	say("timeout_odd_rounded_up", "%d", rounded_up(&t, 1123456));
+	len = sizeof(room);
+	FACT("timeout_get_long", getsockopt(s, AF_VSOCK, TIMEOUT, room, &len));
+	say("timeout_get_long_len", "%d", len == sizeof(t));
+	FACT("timeout_set_long",
+	     setsockopt(s, AF_VSOCK, TIMEOUT, room, sizeof(room)));
 	FACT("timeout_set_len_8", setsockopt(s, AF_VSOCK, TIMEOUT, &t, 8));
 	FACT("timeout_set_len_15", setsockopt(s, AF_VSOCK, TIMEOUT, &t, 15));
 	FACT("timeout_set_null", setsockopt(s, AF_VSOCK, TIMEOUT, nil, 16));

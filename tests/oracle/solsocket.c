@@ -2,10 +2,20 @@
 /* The options of level SOL_SOCKET: what they say of a vsock socket. */
 #include "oracle.h"
 
+#include <linux/filter.h>
 #include <netinet/in.h>
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
+#endif
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+#ifndef SO_INQ
+#define SO_INQ 84
 #endif
 
 static long get(const char *id, const char *what, int s, int option)
@@ -103,6 +113,13 @@ static void peers(void)
 	SET("passcred_set", s, SO_PASSCRED, 1);
 	GET("passcred_get", s, SO_PASSCRED);
 	SET("passsec_set", s, SO_PASSSEC, 1);
+	GET("passsec_get", s, SO_PASSSEC);
+	SET("passpidfd_set", s, SO_PASSPIDFD, 1);
+	GET("passpidfd_get", s, SO_PASSPIDFD);
+	SET("passrights_set", s, SO_PASSRIGHTS, 1);
+	GET("passrights_get", s, SO_PASSRIGHTS);
+	SET("inq_set", s, SO_INQ, 1);
+	GET("inq_get", s, SO_INQ);
 	SET("peek_off_set", s, SO_PEEK_OFF, 1);
 	GET("peek_off_get", s, SO_PEEK_OFF);
 	GET("peek_off_get_connected", p.c, SO_PEEK_OFF);
@@ -292,6 +309,98 @@ static void timeouts(void)
 	close(s);
 }
 
+static long elapsed(long *began)
+{
+	long then = *began;
+
+	*began = now_ms();
+	return *began - then;
+}
+
+/* What the timeouts do. */
+static void expiries(void)
+{
+	struct conn p = connection();
+	struct timeval t = { -1, 0 };
+	long clock = now_ms();
+	char buf[8];
+	static char data[CREDIT];
+
+	MUST(setsockopt(p.a, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)));
+	FACT("rcvtimeo_negative_recv", recv(p.a, buf, sizeof(buf), 0));
+	t = (struct timeval){ 0, 1 };
+	MUST(setsockopt(p.a, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)));
+	FACT("rcvtimeo_usec_1_recv", recv(p.a, buf, sizeof(buf), 0));
+	say("rcvtimeo_short", "%d", elapsed(&clock) < 2000);
+	set_timeout(p.a, SO_RCVTIMEO, 100);
+	elapsed(&clock);
+	FACT("rcvtimeo_100_recv", recv(p.a, buf, sizeof(buf), 0));
+	say("rcvtimeo_100_waits", "%d", elapsed(&clock) >= 100);
+	MUST(send(p.c, data, CREDIT, 0));
+	set_timeout(p.c, SO_SNDTIMEO, 100);
+	elapsed(&clock);
+	FACT("sndtimeo_100_send", send(p.c, "x", 1, 0));
+	say("sndtimeo_100_waits", "%d", elapsed(&clock) >= 100);
+	t = (struct timeval){ -1, 0 };
+	MUST(setsockopt(p.c, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)));
+	FACT("sndtimeo_negative_send", send(p.c, "x", 1, 0));
+	t = (struct timeval){ 0, 1000000 };
+	FACT("sndtimeo_usec_million",
+	     setsockopt(p.c, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)));
+	t = (struct timeval){ 0, -1 };
+	FACT("sndtimeo_usec_negative",
+	     setsockopt(p.c, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)));
+	disconnect(p);
+}
+
+/* Generic ones, which change nothing that is seen. */
+static void generic(void)
+{
+	struct conn p = connection();
+	struct sock_filter none = { BPF_RET | BPF_K, 0, 0, 0 };
+	struct sock_fprog drop_all = { 1, &none };
+	uint64_t cookies[3] = { 0 };
+	unsigned int meminfo[16];
+	socklen_t len;
+	char data[64], ctl[256];
+	struct iovec v = { data, sizeof(data) };
+	struct msghdr m = { .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = ctl,
+			    .msg_controllen = sizeof(ctl) };
+
+	len = sizeof(cookies[0]);
+	getsockopt(p.a, SOL_SOCKET, SO_COOKIE, &cookies[0], &len);
+	getsockopt(p.a, SOL_SOCKET, SO_COOKIE, &cookies[1], &len);
+	getsockopt(p.c, SOL_SOCKET, SO_COOKIE, &cookies[2], &len);
+	say("cookie", "%d, len %u, the same again %d, the peer's %d",
+	    cookies[0] != 0, len, cookies[0] == cookies[1],
+	    cookies[0] == cookies[2]);
+	len = sizeof(meminfo);
+	FACT("meminfo", getsockopt(p.a, SOL_SOCKET, SO_MEMINFO, meminfo, &len));
+	say("meminfo_len", "%u", len);
+	GET("mark_get", p.a, SO_MARK);
+	GET("busy_poll_get", p.a, SO_BUSY_POLL);
+	SET("incoming_cpu", p.a, SO_INCOMING_CPU, 0);
+	GET("incoming_cpu_get", p.a, SO_INCOMING_CPU);
+	len = sizeof(data);
+	FACT("bindtodevice_get",
+	     getsockopt(p.a, SOL_SOCKET, SO_BINDTODEVICE, data, &len));
+	say("bindtodevice_get_len", "%u", len);
+
+	SET("timestamp_on", p.a, SO_TIMESTAMP, 1);
+	SET("timestampns_on", p.a, SO_TIMESTAMPNS, 1);
+	FACT("filter", setsockopt(p.a, SOL_SOCKET, SO_ATTACH_FILTER, &drop_all,
+				  sizeof(drop_all)));
+	MUST(send(p.c, "abc", 3, 0));
+	settle();
+	FACT("filter_recvmsg", recvmsg(p.a, &m, MSG_DONTWAIT));
+	say("filter_control", "%zu", (size_t)m.msg_controllen);
+	SET("filter_detach", p.a, SO_DETACH_FILTER, 0);
+	SET("filter_detach_again", p.a, SO_DETACH_FILTER, 0);
+	disconnect(p);
+}
+
 /* A fresh socket's short and long buffers. */
 static void lengths(void)
 {
@@ -338,6 +447,8 @@ int main(void)
 	sndbuf_is_no_window();
 	lowat();
 	timeouts();
+	expiries();
+	generic();
 	lengths();
 	return 0;
 }

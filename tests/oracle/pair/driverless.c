@@ -13,7 +13,7 @@ static void dial(const char *name, int type)
 	start = now_ms();
 	FACT(name, connect(s, vm(3, 5000), 16));
 	snprintf(id, sizeof(id), "%s_took", name);
-	say(id, "2 s: %d", now_ms() - start >= 2000);
+	say(id, "2 s: %d", passed(start, 2000));
 	snprintf(id, sizeof(id), "%s_mask", name);
 	FACT_MASK(id, s);
 	snprintf(id, sizeof(id), "%s_error", name);

@@ -13,7 +13,7 @@
 #define PAIR_H
 
 /* Emulated machines are slow to answer. */
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 #include "../oracle.h"
 
 enum side { HOST, GUEST };

@@ -12,6 +12,7 @@ static void look(const char *when)
 {
 	char sent[64], text[64] = "";
 	char name[16];
+	const char *last;
 	ssize_t n;
 
 	snprintf(name, sizeof(name), "SO_ERROR %s", so_error(end));
@@ -20,8 +21,9 @@ static void look(const char *when)
 		 outcome(send(end, when, 2, MSG_NOSIGNAL), false));
 	while ((n = recv(end, text + strlen(text), 8, MSG_DONTWAIT)) > 0)
 		;
+	last = n < 0 ? strerrorname_np(errno) : "0";
 	say(id(when), "%s, send = %s, recv \"%s\" then %s, getpeername %s, %s",
-	    name, sent, text, n < 0 ? strerrorname_np(errno) : "0",
+	    name, sent, text, last,
 	    getpeername(end, (struct sockaddr *)&got, &got_len) < 0
 		    ? strerrorname_np(errno)
 		    : "0",
