@@ -70,6 +70,14 @@ usage_error() {
 		run -0 guard ./command run --dir "$dir" sh -c 'echo "${VSOCKSHIM_DIR%%/*}"'
 		[ -z "$output" ]
 	done
+	for dir in other/ .//./other/. "$PWD/.//other"; do
+		run -0 guard ./command run --dir "$dir" sh -c 'echo "$VSOCKSHIM_DIR"'
+		[ "$output" = "$PWD/other" ]
+	done
+	run -0 guard ./command run --dir . sh -c 'echo "$VSOCKSHIM_DIR"'
+	[ "$output" = "$PWD" ]
+	run -0 guard ./command run --dir //. sh -c 'echo "$VSOCKSHIM_DIR"'
+	[ "$output" = / ]
 }
 
 @test "run finds its library from any working directory, also through PATH" {
@@ -128,12 +136,30 @@ usage_error() {
 	done
 }
 
+@test "a directory that cannot be is bad usage" {
+	local commands=('ls' 'wait 3:1' 'bridge vhost --cid 3') command
+
+	for command in "${commands[@]}"; do
+		# shellcheck disable=SC2086 # words
+		VSOCKSHIM_DIR=here expected='VSOCKSHIM_DIR=here: is not an absolute path; --dir ' usage_error $command
+	done
+	unset VSOCKSHIM_DIR
+	for command in "${commands[@]}"; do
+		# shellcheck disable=SC2086 # words
+		XDG_RUNTIME_DIR=$(path_of 4090) expected='XDG_RUNTIME_DIR: is too long; --dir ' usage_error $command
+	done
+}
+
 @test "--help and --version say what they should on standard output" {
 	run -0 --separate-stderr vsockshim --help
 	[[ $output == usage:\ vsockshim\ * && $output == *$'\n  run '* ]]
 	[ -z "$stderr" ]
 	run -0 --separate-stderr vsockshim run --help
 	[[ $output == *"vsockshim run"* && $output == *--cid* && $output == *--dir* ]]
+	for command in run bridge capture ls doctor migrate wait; do
+		run -0 vsockshim $command --dir v --help
+		[[ $output == usage:\ vsockshim\ $command\ * ]]
+	done
 	run -0 --separate-stderr vsockshim --version
 	[[ $output =~ ^vsockshim\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
 	[ -z "$stderr" ]
@@ -142,4 +168,20 @@ usage_error() {
 @test "output that cannot be written is an error" {
 	run -1 --separate-stderr guard sh -c '"$BUILD/vsockshim" --help >/dev/full'
 	[[ $stderr == vsockshim:*"No space left on device"* ]]
+}
+
+@test "run tells the command its transport, if there is such a one" {
+	run -0 "$BUILD/vsockshim" run --transport auto sh -c 'echo $VSOCKSHIM_TRANSPORT'
+	[ "$output" = auto ]
+	run -2 "$BUILD/vsockshim" run --transport tcp true
+	[ "$output" = "vsockshim: --transport tcp: takes unix, vhost or auto" ]
+}
+
+@test "a directory that cannot be made absolute is bad usage" {
+	mkdir gone
+	run -2 sh -c "cd gone && rmdir ../gone && exec '$BUILD/vsockshim' ls --dir x"
+	[ "$output" = "vsockshim: --dir x: No such file or directory" ]
+	run -2 "$BUILD/vsockshim" ls --dir "$(printf '%04090d' 0)"
+	[[ $output == *": is too long; takes a path of less than 4096 bytes" ]]
+	run -2 "$BUILD/vsockshim" ls --none
 }

@@ -19,6 +19,8 @@ prints() {
 		connect 0
 		send 1
 		getpeername 1
+		epoll_wait 1
+		events 1
 	END
 }
 

@@ -287,7 +287,7 @@ refused() {
 }
 
 @test "no other user can give us a file of ports" {
-	refused 'mkdir -m 777 2 && head -c 65536 /dev/zero >2/ports && chmod 666 2/ports'
+	refused 'mkdir -m 777 2 && head -c 100000 /dev/zero >2/ports && chmod 666 2/ports'
 }
 
 # A pair of connected vsock sockets, for what follows in Python.
@@ -350,6 +350,16 @@ def pair(before=lambda s: None):
 @test "two sockets with one datum in an epoll are told apart" {
 	prints "$PROG/epolls" datum <<-END
 		events 0
+	END
+	prints "$PROG/epolls" later <<-END
+		events 0
+		events 1
+		mask 1
+		events 1
+		mask 1
+		events 0
+		events 1
+		mask 17
 	END
 }
 

@@ -16,7 +16,8 @@ fi
 trap 'umount -l "$debian"; rmdir "$debian"' EXIT
 
 # in_debian [OPTION...] -- COMMAND...: there, with the proxies and nothing else of
-# our environment. What it leaves running ends. OPTIONs are unshare's.
+# our environment. What it leaves running ends. OPTIONs are unshare's. The root is not
+# chroot(2)'s: with that Linux allows nobody a user namespace.
 in_debian() {
 	local options=() name proxies=()
 
@@ -27,8 +28,11 @@ in_debian() {
 	for name in http_proxy https_proxy no_proxy; do
 		[ -z "${!name-}" ] || proxies+=("$name=${!name}")
 	done
-	unshare --pid --fork --kill-child --mount-proc "${options[@]}" \
-		--root="$debian" --wd=/root -- env -i "${proxies[@]}" HOME=/root LC_ALL=C \
+	# shellcheck disable=SC2016 # the shell's there
+	unshare --mount --pid --fork --kill-child "${options[@]}" -- sh -c '
+		cd "$debian" && pivot_root . mnt && mount -t proc proc /proc &&
+			umount -l /mnt && cd /root && exec "$@"' sh \
+		env -i "${proxies[@]}" HOME=/root LC_ALL=C \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		DEBIAN_FRONTEND=noninteractive "${@:2}"
 }

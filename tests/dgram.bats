@@ -8,7 +8,7 @@ load helpers
 setup() {
 	test_setup
 	cat >dgram.py <<-'END'
-		import errno, os, select, socket, struct, sys, time
+		import errno, os, select, socket, struct, subprocess, sys, time
 		ANY = socket.VMADDR_CID_ANY
 		def dgram(cid=None, port=None):
 		    s = socket.socket(socket.AF_VSOCK, socket.SOCK_DGRAM)
@@ -215,12 +215,18 @@ setup() {
 		print(name(b.recv, 9, socket.MSG_DONTWAIT))
 		a.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack('i', 0))], 0, (1, 5001))
 		print(b.recvmsg(9, 100))
+		# one that a program without the library asked for its sender
+		subprocess.run([sys.executable, '-c', 'import socket; socket.socket(fileno=0).setsockopt(1, socket.SO_PASSCRED, 1)'],
+		               stdin=b, env={}, check=True)
+		a.sendto(b'y', (1, 5001))
+		print(b.recvmsg(9, 100))
 	END
 	same - <(echo "$output") <<-END
 		True (b'', (1, 5000))
 		b'abc' 6 (b'abc', 32)
 		EAGAIN
 		(b'x', [], 0, (1, 5000))
+		(b'y', [], 0, (1, 5000))
 	END
 }
 
@@ -239,13 +245,35 @@ setup() {
 	[ "${lines[*]}" = "0x304 0x345 0x41" ]
 }
 
+@test "a datagram has SO_SNDBUF less 32 bytes at most, and as many may be unread" {
+	run -0 py <<-END
+		from dgram import *
+		p = select.poll()
+		s, b = dgram(ANY, 5000), dgram(ANY, 5001)
+		p.register(s, select.POLLOUT)
+		n = s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - 32
+		print(name(s.sendto, bytes(n + 1), (1, 5001)), s.sendto(bytes(n), (1, 5001)) == n)
+		print(p.poll(0), len(b.recv(n)) == n, len(p.poll(0)))
+	END
+	[ "$output" = $'EMSGSIZE True\n[] True 1' ]
+}
+
+@test "who does not read any more gets nothing, and no sender learns of it" {
+	run -0 py <<-END
+		from dgram import *
+		reader, s = dgram(ANY, 5000), dgram(ANY, 5001)
+		print(name(reader.shutdown, socket.SHUT_RD), name(s.sendto, b'x', (1, 5000)))
+	END
+	[ "$output" = "ENOTCONN 1" ]
+}
+
 @test "sendmmsg and recvmmsg carry addresses" {
 	run -0 shim "$PROG/corners" datagrams
 	same - <(echo "$output") <<-END
 		sendmmsg 2
 		recvmmsg 2
-		1:5000 one
-		1:5000 two
+		1:5000 one 16
+		0:5000 two 16
 		recvmmsg EAGAIN
 	END
 }
@@ -275,7 +303,7 @@ setup() {
 	[ "$output" = "ENODEV ENODEV" ]
 }
 
-@test "an exchange by datagram costs one call more than the program's" {
+@test "an exchange by datagram costs no call more than the program's" {
 	cat >t.py <<-END
 		from dgram import *
 		a, b = dgram(ANY, 5000), dgram(ANY, 5001)
@@ -288,8 +316,36 @@ setup() {
 	END
 	guard strace -qq -o trace.1 -E LD_PRELOAD="$LIB" "$PYTHON" t.py
 	same <(sed '1,/^lseek([0-9]*, 4321/d; /^lseek([0-9]*, 4321/,$d; s/(.*//' trace.1) - <<-END
-		getsockopt
 		sendmsg
 		recvfrom
+	END
+}
+
+@test "a datagram is sent on a hint's word, and asked after when that was wrong" {
+	run -0 py <<-'END'
+		from dgram import *
+		import ctypes, signal
+		signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+		a, b = dgram(ANY, 5000), dgram(ANY, 5001)
+		def send(): print(name(a.sendto, b'x', (1, 5001)))
+		send()
+		if os.fork() == 0:
+		    name(a.shutdown, 1)
+		    os._exit(0)
+		os.wait()
+		send()
+		# Closed by whom we do not see, and another file has its number.
+		c = dgram(ANY, 5002)
+		c.sendto(b'x', (1, 5001))
+		libc = ctypes.CDLL(None)
+		libc.fdopen.restype = ctypes.c_void_p
+		libc.fclose(ctypes.c_void_p(libc.fdopen(c.fileno(), b'r+')))
+		assert c.fileno() in os.pipe()
+		print(name(c.sendto, b'x', (1, 5001)))
+	END
+	same - <(echo "$output") <<-END
+		1
+		EPIPE
+		ENOTSOCK
 	END
 }

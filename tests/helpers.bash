@@ -12,6 +12,7 @@ PROG=${PROG:-$BUILD/tests/prog}
 # The interpreter itself: version managers put shell scripts in its place.
 PYTHON=/usr/bin/python3
 BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-60}
+read -ra wrap <<<"${WRAP-}"
 LC_ALL=C
 export ROOT BUILD LIB PROG PYTHON BATS_TEST_TIMEOUT LC_ALL
 
@@ -62,13 +63,13 @@ requires_root() {
 }
 
 # guard COMMAND...: under a kernel that refuses vsock, without our library, and
-# without bats' descriptor 3, for which bats would wait. In the background it is
-# the process that start names, else it has a deadline.
+# without bats' descriptor 3, for which bats would wait; by WRAP, as of tests/run. In
+# the background it is the process that start names, else it has a deadline.
 guard() {
 	if [ -n "${in_background-}" ]; then
-		exec setsid "$BUILD/tests/novsock" "$@"
+		exec setsid "$BUILD/tests/novsock" "${wrap[@]}" "$@"
 	fi
-	timeout -k 2 $((BATS_TEST_TIMEOUT * 2 / 3)) "$BUILD/tests/novsock" "$@" 3>&-
+	timeout -k 2 $((BATS_TEST_TIMEOUT * 2 / 3)) "$BUILD/tests/novsock" "${wrap[@]}" "$@" 3>&-
 }
 
 # shim [CID=N] [NAME=VALUE]... COMMAND...: the same, with our library.
@@ -104,13 +105,15 @@ ends_with() {
 	[ "$got" = "$1" ]
 }
 
-# wait_for COMMAND...: until it succeeds, ten seconds at most.
+# wait_for COMMAND...: until it succeeds, ten seconds at most, or more in proportion
+# to a test's time.
 wait_for() {
-	local deadline=$((SECONDS + 10))
+	local most=$((BATS_TEST_TIMEOUT > 60 ? BATS_TEST_TIMEOUT / 6 : 10))
+	local deadline=$((SECONDS + most))
 
 	until "$@"; do
 		if ((SECONDS > deadline)); then
-			echo "ten seconds in vain for: $*"
+			echo "$most seconds in vain for: $*"
 			return 1
 		fi
 		sleep 0.02

@@ -82,12 +82,12 @@ get() {
 @test "what cannot listen on vsock says so: gunicorn, haproxy" {
 	requires gunicorn /usr/sbin/haproxy
 	activate gunicorn --bind fd://3 app:app
-	get / >/dev/null
+	get / >/dev/null || true # it may be gone before the request is written
 	ends_with 1
 	grep 'TypeError: inet_pton() argument 2 must be str, not int' server.log
 	printf '%s\n' 'listen here' 'bind fd@3' >haproxy.cfg
 	activate /usr/sbin/haproxy -f haproxy.cfg
-	get / >/dev/null
+	get / >/dev/null || true
 	ends_with 1
 	grep "'bind' : unsupported stream protocol for stream family 40 address 'fd@3'" server.log
 }

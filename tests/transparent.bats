@@ -90,14 +90,34 @@ costs_nothing() {
 	costs_nothing
 }
 
+@test "ss of other families makes no call more" {
+	requires ss
+	exchange() { traced ss -xtu >/dev/null; }
+	costs_nothing
+}
+
+@test "ip, which asks by netlink, too, makes no call more" {
+	requires ip
+	exchange() { traced ip link >/dev/null; }
+	costs_nothing
+}
+
 @test "a program that waits by epoll for pipes that end makes no call more" {
 	exchange() { traced "$PROG/epolls" pipes >/dev/null; }
 	costs_nothing
 }
 
+# marked TRACE: the calls between two lseeks, which the shim has no part in, by name and
+# option.
+marked() {
+	sed -E '1,/^lseek\([0-9]+, 4321/d; /^lseek\([0-9]+, 4321/,$d
+		s/^([a-z]+)\([0-9]+, (SOL_SOCKET, )?([A-Z_]+).*/\1(\3)/; t option
+		s/^([a-z_]+)4?\(.*/\1/
+		:option; s/_OLD\)/)/' "$1"
+}
+
 @test "reading and writing a vsock connection makes no call more than the program's" {
 	requires_strace
-	# Five calls of ours between two lseeks, which the shim has no part in.
 	cat >t.py <<-END
 		import os, select, socket
 		s, c = (socket.socket(socket.AF_VSOCK) for _ in range(2))
@@ -121,7 +141,7 @@ costs_nothing() {
 		os.lseek(null, 4321, 0)
 	END
 	guard strace -qq -o trace.1 -E LD_PRELOAD="$LIB" "$PYTHON" t.py
-	same <(sed '1,/^lseek([0-9]*, 4321/d; /^lseek([0-9]*, 4321/,$d; s/(.*//' trace.1) - <<-END
+	same <(marked trace.1) - <<-END
 		sendto
 		write
 		poll
@@ -129,6 +149,47 @@ costs_nothing() {
 		recvfrom
 		read
 	END
+}
+
+@test "connect and accept make the calls that DESIGN.md lists, each with its reason" {
+	requires_strace
+	cat >t.py <<-END
+		import os, socket, sys
+		s = socket.socket(socket.AF_VSOCK)
+		null = os.open('/dev/null', 0)
+		if sys.argv[1] == 'server':
+		    s.bind((socket.VMADDR_CID_ANY, 1234))
+		    s.listen()
+		for i in range(2):
+		    if i: os.lseek(null, 4321, 0)
+		    if sys.argv[1] == 'server':
+		        os.close(s._accept()[0])
+		    else:
+		        with socket.socket(socket.AF_VSOCK) as c:
+		            c.connect((1, 1234))
+		os.lseek(null, 4321, 0)
+	END
+	watched() { guard strace -qq -o "$1" -E LD_PRELOAD="$LIB" "$PYTHON" t.py "$1"; }
+	start watched server
+	wait_listen 2:1234
+	watched client
+	ends_with 0
+	for side in client server; do
+		sed -nE "s/^\| ([^|]+) \| $side \|.*/\1/p" "$ROOT/DESIGN.md" >"$side.listed"
+		[ "$(wc -l <"$side.listed")" -ge 3 ]
+		same "$side.listed" <(marked "$side")
+	done
+}
+
+@test "without VSOCKSHIM_DEBUG no call is made for a trace" {
+	requires_strace
+	for debug in '' all; do
+		guard strace -f -qq -o trace -E LD_PRELOAD="$PRELOAD" -E VSOCKSHIM_DEBUG=$debug \
+			-E VSOCKSHIM_LOG="$PWD/log" "$PROG/trace" socket
+		grep -cE 'gettid|/log' trace >"calls.$debug" || true
+	done
+	[ "$(cat calls.)" = 0 ]
+	[ "$(cat calls.all)" -ge 60 ]
 }
 
 @test "a program that never uses vsock makes the library resolve nothing" {

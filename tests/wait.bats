@@ -193,3 +193,9 @@ s.listen()"
 	VSOCKSHIM_DIR=v run -2 --separate-stderr vsockshim wait 3:1
 	[[ ${stderr_lines[0]} == "vsockshim: VSOCKSHIM_DIR=v: "*absolute* ]]
 }
+
+@test "wait says what is wrong with a directory that leads to itself" {
+	ln -s loop loop
+	run -1 "$BUILD/vsockshim" wait --timeout 0 --dir loop 3:1234
+	[[ $output == *": Too many levels of symbolic links" ]]
+}

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -266,7 +267,8 @@ static void try_to_listen_owned(void)
 /* Two at a time, from 5000 to 5001. */
 static void datagrams(void)
 {
-	struct sockaddr_vm to = vsock_addr(VMADDR_CID_LOCAL, 5001), from[3];
+	struct sockaddr_vm to = vsock_addr(VMADDR_CID_LOCAL, 5001);
+	struct sockaddr_vm from[3] = { 0 };
 	char one[] = "one", two[] = "two", got[3][8] = { "" };
 	struct iovec out[2] = { { one, 3 }, { two, 3 } }, in[3];
 	struct mmsghdr mm[3] = { 0 };
@@ -288,9 +290,11 @@ static void datagrams(void)
 						 .msg_iov = &in[i],
 						 .msg_iovlen = 1 };
 	}
+	mm[1].msg_hdr.msg_namelen = offsetof(struct sockaddr_vm, svm_cid);
 	say("recvmmsg", n = recvmmsg(r, mm, 3, MSG_WAITFORONE, NULL));
 	for (int i = 0; i < n; i++)
-		printf("%u:%u %s\n", from[i].svm_cid, from[i].svm_port, got[i]);
+		printf("%u:%u %s %u\n", from[i].svm_cid, from[i].svm_port,
+		       got[i], mm[i].msg_hdr.msg_namelen);
 	say("recvmmsg", recvmmsg(r, mm, 3, MSG_DONTWAIT, NULL));
 }
 

@@ -141,7 +141,12 @@ static void filtered(void)
 	int client, accepted, from = datagrams(0), to = datagrams(5001);
 	struct sockaddr_vm addr = vsock_addr(VMADDR_CID_LOCAL, 5001);
 
+	struct epoll_event ev = { .events = EPOLLIN };
+	int ep = made(epoll_create1(0));
+
 	vsock_pair(&client, &accepted);
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, client, &ev))
+		die("epoll_ctl");
 	say("sendto", send_to(from, 5001));
 	allow_all();
 	say("shutdown", shutdown(accepted, SHUT_RD));
@@ -151,6 +156,9 @@ static void filtered(void)
 	say("send", send(from, "x", 1, 0));
 	print_name("getpeername", from, getpeername);
 	close(to);
+	close(accepted);
+	say("epoll_wait", epoll_wait(ep, &ev, 1, 9000));
+	say("events", ev.events);
 }
 
 /* Descriptors arrive on what took the number of a SOCK_SEQPACKET. */
@@ -360,10 +368,12 @@ static int reader;
 static void make_room(int sig)
 {
 	static char got[65536];
+	int saved = errno;
 
 	(void)sig;
 	while (recv(reader, got, sizeof(got), MSG_DONTWAIT) > 0)
 		;
+	errno = saved;
 }
 
 /*

@@ -94,6 +94,35 @@ static void datum(void)
 	say("events", epoll_wait(epfd, ev, 2, 0));
 }
 
+/* Of some with one datum that have nothing to say one has, later. */
+static void later(void)
+{
+	struct epoll_event ev;
+	int c, a;
+
+	vsock_pair(&c, &a);
+	for (int i = 0; i < 3; i++)
+		add(vsock_socket(0), EPOLLIN, 7);
+	if (shutdown(c, SHUT_WR))
+		die("shutdown");
+	add(c, EPOLLIN | EPOLLOUT, 7);
+	for (int i = 0; i < 3; i++)
+		add(vsock_socket(0), EPOLLIN, 7);
+	say("events", epoll_wait(epfd, &ev, 1, 20));
+	if (write(a, "x", 1) != 1)
+		die("write");
+	for (int i = 0; i < 2; i++) {
+		say("events", epoll_wait(epfd, &ev, 1, 1000));
+		say("mask", ev.events);
+	}
+	if (read(c, &ev, 1) != 1)
+		die("read");
+	say("events", epoll_wait(epfd, &ev, 1, 20));
+	close(a);
+	say("events", epoll_wait(epfd, &ev, 1, 1000));
+	say("mask", ev.events);
+}
+
 /* Without any vsock; the data look like pointers. */
 static void pipes(void)
 {
@@ -112,6 +141,7 @@ static const struct command commands[] = {
 	{ "reused", reused },
 	{ "reused-data", reused_data },
 	{ "datum", datum },
+	{ "later", later },
 	{ "pipes", pipes },
 	{ NULL, NULL },
 };
