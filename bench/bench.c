@@ -84,7 +84,7 @@ static unsigned int raise_limit(void)
 
 /*
  * Elsewhere an AF_VSOCK socket could be that of a virtual machine: User-Mode
- * Linux has none, and bench/qemu marks the kernel that it boots.
+ * Linux has none, and tests/guest marks the kernels that it boots.
  */
 static void must_be_guest(void)
 {
@@ -123,13 +123,16 @@ static _Noreturn void usage(int status)
 {
 	FILE *f = status ? stderr : stdout;
 
-	fputs("usage: bench/run [--quick] [--json] [--selftest] [--rounds N]\n"
-	      "                 [--slices N] [--ms N] [--kernel] [ROW...]\n"
+	fputs("usage: bench/run [--quick] [--check] [--json] [--selftest]\n"
+	      "                 [--rounds N] [--slices N] [--ms N] [--kernel]\n"
+	      "                 [ROW...]\n"
 	      "       bench/run [...] --plot DIRECTORY\n"
-	      "--selftest compares the baselines to themselves; --kernel the\n"
-	      "shim to a kernel's own vsock, in User-Mode Linux; --plot "
-	      "writes\n"
-	      "the data of the graphs. Rows, those of --kernel last:",
+	      "--check fails if a row falls short of what it must be, or was\n"
+	      "not measured. --selftest compares the baselines to "
+	      "themselves,\n"
+	      "--kernel the shim to a kernel's own vsock, in User-Mode Linux;\n"
+	      "--plot writes the data of the graphs. Rows, those of --kernel "
+	      "last:",
 	      f);
 	table_names(f);
 	exit(status);
@@ -140,6 +143,7 @@ static int parse(int argc, char **argv, struct opts *o,
 		 struct round_opts *round)
 {
 	static const struct option options[] = {
+		{ "check", no_argument, NULL, 'C' },
 		{ "conns", required_argument, NULL, 'c' },
 		{ "dir", required_argument, NULL, 'd' },
 		{ "empty", required_argument, NULL, 'e' },
@@ -168,6 +172,9 @@ static int parse(int argc, char **argv, struct opts *o,
 		switch (c) {
 		case 'b':
 			round->sndbuf = true;
+			break;
+		case 'C':
+			o->check = true;
 			break;
 		case 'c':
 			round->conns = parse_number(optarg, 0, MAX_CONNS);
@@ -260,7 +267,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (o.plot)
 		plot_run(&o);
-	else
-		table_run(&o, names);
+	else if (!table_run(&o, names) && o.check)
+		return 1;
 	return 0;
 }

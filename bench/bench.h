@@ -62,6 +62,8 @@ struct opts {
 	unsigned int fds;
 	bool json;
 	bool selftest;
+	/* Fail if a row is not as it must be. */
+	bool check;
 	/* In a kernel with a vsock of its own: against that. */
 	bool kernel;
 };
@@ -127,8 +129,11 @@ extern const size_t n_rows;
 /* What the graphs show. */
 extern const struct way *const plot_ways[N_SIDES];
 
-/* Measures and prints the rows that are named, or all. */
-void table_run(const struct opts *o, char *const *names);
+/*
+ * Measures and prints the rows that are named, or all. False: one of them falls
+ * short of what it must be, or was not measured.
+ */
+bool table_run(const struct opts *o, char *const *names);
 bool table_has(const char *name);
 void table_names(FILE *f);
 

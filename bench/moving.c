@@ -69,14 +69,15 @@ static void ping_step(struct end *e)
 	if ((e->sent + 1) % conns)
 		return;
 	for (uint64_t seq = e->sent + 1 - conns; seq <= e->sent; seq++) {
-		if (recv(e->fds[seq % conns], e->got, (size_t)size, 0) != size)
+		if (recv(e->fds[seq % conns], e->got, (size_t)size,
+			 MSG_WAITALL) != size)
 			die("recv: no answer to message %llu",
 			    (unsigned long long)seq);
 		verify(e, seq);
 	}
 }
 
-/* A message is never cut: one at a time is under way. */
+/* Without MSG_WAITALL a stream may give a part of what is large. */
 static void ping_serve(struct end *e, int listener)
 {
 	ssize_t n, size = (ssize_t)e->o->size;
@@ -85,7 +86,7 @@ static void ping_serve(struct end *e, int listener)
 	(void)listener;
 	for (;;) {
 		fd = e->fds[e->sh->done % e->o->conns];
-		n = recv(fd, e->got, (size_t)size, 0);
+		n = recv(fd, e->got, (size_t)size, MSG_WAITALL);
 		if (n == 0)
 			return;
 		if (n != size)
@@ -246,7 +247,7 @@ const struct job moving_jobs[] = {
 	},
 	{
 		.name = "latency",
-		.batch = 64,
+		.batch = FIRST_LATENCY,
 		.step = latency_step,
 		.stop = latency_stop,
 		.serve = ping_serve,
