@@ -184,6 +184,8 @@ static struct figure growth(struct end *e, int (*more)(struct end *e))
 	(void)resident();
 	before = resident();
 	for (unsigned int i = 1; i < MAX_CONNS; i++) {
+		while (more == dial && i - 1 - e->sh->done >= MAX_PENDING)
+			sched_yield();
 		e->fds[i] = more(e);
 		if (ep.fd)
 			epoll_add(e, i);
@@ -213,8 +215,10 @@ static struct figure memory_epoll(struct end *e)
 
 static void memory_serve(struct end *e, int listener)
 {
-	for (unsigned int i = 1; i < MAX_CONNS; i++)
+	for (unsigned int i = 1; i < MAX_CONNS; i++) {
 		e->fds[i] = answer(e, listener);
+		e->sh->done++;
+	}
 	hold_serve(e, listener);
 }
 

@@ -15,6 +15,7 @@
 #define MIB	    (1024 * KIB)
 #define MAX_SIZE    MIB	  /* of a write or a message */
 #define MAX_CONNS   10000 /* of one process */
+#define MAX_PENDING 64	  /* not accepted yet: fewer than the backlog */
 #define MAX_SAMPLES 10000
 
 /* A row compares its first side to one or two others; a graph shows four. */

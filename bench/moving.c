@@ -8,9 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Connections that may wait: fewer than the backlog. */
-#define MAX_PENDING 64
-
 /* --- connections --------------------------------------------------------- */
 
 /*

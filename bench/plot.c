@@ -62,7 +62,7 @@ static void throughput(const struct opts *o)
 	for (unsigned int s = 0; s < N_SIDES; s++) {
 		fprintf(f, "\n\n\"%s\"\n", plot_ways[s]->name);
 		for (unsigned int i = 0; i < SIZES; i++)
-			fprintf(f, "%u %.3f\n", 1u << 2 * i, median[s][i]);
+			fprintf(f, "%u %.9f\n", 1u << 2 * i, median[s][i]);
 	}
 	close_data(f);
 }

@@ -571,7 +571,8 @@ static int bind_errno(struct machine *m, int r)
 
 /*
  * The lock of the machine, whose CID does not change until it is unlocked. A
- * moment before its directory has a new name it says so.
+ * moment before its directory has a new name it says so; whoever renames it may
+ * have to wait for a processor meanwhile.
  */
 static int lock_machine(struct machine *m, const struct place *p,
 			struct ports_lock *ret)
@@ -586,7 +587,8 @@ static int lock_machine(struct machine *m, const struct place *p,
 		if (rdv_follow(m)) {
 			if (r == 0)
 				ports_unlock(m->sys, ret);
-		} else if (r == -ENOENT && ports_cid(m->ports) && tries++ < 5) {
+		} else if (r == -ENOENT && ports_cid(m->ports) &&
+			   tries++ < 200) {
 			m->sys->sleep(&moment);
 		} else {
 			return r;
@@ -1487,7 +1489,7 @@ int rdv_relay(struct machine *m, int fd, uint64_t id, uint32_t port,
 int rdv_claim_all(const struct machine *m)
 {
 	const struct timespec ms = { .tv_nsec = 1000 * 1000 };
-	int fd, r, tries = RDV_RELAY_MS;
+	int fd, r, tries = RDV_CLAIM_MS;
 
 	fd = m->sys->open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (fd < 0)

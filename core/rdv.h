@@ -186,9 +186,10 @@ int rdv_relay(struct machine *m, int fd, uint64_t id, uint32_t port,
  * For a relay that serves each machine of directory @m->dir, and a migration:
  * as long as the descriptor is open there is one of these, and who makes a
  * machine waits for its gateway, up to RDV_RELAY_MS. -EADDRINUSE: there was
- * another for that long.
+ * another for RDV_CLAIM_MS.
  */
-#define RDV_RELAY_MS 500
+#define RDV_RELAY_MS 5000
+#define RDV_CLAIM_MS 500
 int rdv_claim_all(const struct machine *m);
 
 /* The CID that what @m sends to @to comes from. */

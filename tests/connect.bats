@@ -13,7 +13,7 @@ dial() {
 		def vsock(timeout=0):
 		    s = socket.socket(socket.AF_VSOCK)
 		    if timeout: # SO_VM_SOCKETS_CONNECT_TIMEOUT; Python's own call knows numbers only
-		        tv = struct.pack('ll', 0, int(timeout * 1e6))
+		        tv = struct.pack('ll', int(timeout), int(timeout % 1 * 1e6))
 		        assert ctypes.CDLL(None).setsockopt(s.fileno(), socket.AF_VSOCK, 6, tv, 16) == 0
 		    return s
 		def error(call, *args):
@@ -39,7 +39,7 @@ dial() {
 	dial 3 >got <<-END
 		s = vsock()
 		start = time.monotonic()
-		print(error(s.connect, (9, 1)), took(2, 3.5, start))
+		print(error(s.connect, (9, 1)), took(2, 30, start))
 	END
 	[ "$(cat got)" = "ETIMEDOUT True" ]
 }
@@ -48,9 +48,9 @@ dial() {
 	dial 3 >got <<-END
 		s = vsock(0.3)
 		start = time.monotonic()
-		print(error(s.connect, (9, 1)), took(0.3, 1.5, start))
+		print(error(s.connect, (9, 1)), took(0.3, 1.9, start))
 		start = time.monotonic()
-		print(error(s.connect, (9, 1)), took(0.3, 1.5, start))
+		print(error(s.connect, (9, 1)), took(0.3, 1.9, start))
 	END
 	same got <(printf '%s\n' 'ETIMEDOUT True' 'ETIMEDOUT True')
 }
@@ -59,20 +59,20 @@ dial() {
 	run -0 shim CID=3 "$PROG/interrupted" 9 1
 	read -r first1 ms1 <<<"${lines[0]}"
 	read -r first2 ms2 <<<"${lines[2]}"
-	[ "$first1 ${lines[1]} $first2" = "EINTR signals 1 ETIMEDOUT" ]
-	((ms1 >= 190 && ms1 < 1500))
-	((ms2 >= 1990 && ms2 < 3500))
+	[ "$first1 ${lines[1]} $first2" = "EINTR signals ETIMEDOUT" ]
+	((ms1 >= 190 && ms1 < 1990))
+	((ms2 >= 1990 && ms2 < 30000))
 }
 
 @test "a non-blocking connect that nobody answers shows nothing until it times out" {
 	dial 3 >got <<-END
-		s = vsock(0.5)
+		s = vsock(1.5)
 		s.setblocking(False)
 		start = time.monotonic()
 		print(error(s.connect, (9, 1)))
 		print(error(s.connect, (9, 1)), error(s.send, b'x'), error(s.recv, 1), error(s.getpeername))
 		print(poll(s, 0.1), so_error(s), select.select([s], [s], [s], 0))
-		print(poll(s, 5), took(0.5, 2, start))
+		print(poll(s, 20), took(1.5, 30, start))
 		print(so_error(s), so_error(s), poll(s, 0))
 		print(error(s.connect, (9, 1)))
 	END
@@ -90,14 +90,14 @@ dial() {
 	for edge in 0 select.EPOLLET; do
 		dial 3 >got <<-END
 			e = select.epoll()
-			s = vsock(0.5)
+			s = vsock(1.5)
 			s.setblocking(False)
 			e.register(s, select.EPOLLIN | select.EPOLLOUT | $edge)
 			first = e.poll(0) # a fresh socket is writable
 			start = time.monotonic()
 			s.connect_ex((9, 1))
 			print([hex(m) for fd, m in first], e.poll(0.1))
-			print([hex(m) for fd, m in e.poll(5)], took(0.5, 2, start), so_error(s))
+			print([hex(m) for fd, m in e.poll(20)], took(1.5, 30, start), so_error(s))
 		END
 		same got - <<-END
 			['0x4'] []
@@ -126,16 +126,16 @@ dial() {
 		here, there = socket.socketpair()
 		if not os.fork(): # before there is a connect
 		    s = socket.socket(fileno=socket.recv_fds(there, 1, 1)[1][0])
-		    print(s.family.name, poll(s, 9), so_error(s), so_error(s), error(s.getpeername))
+		    print(s.family.name, poll(s, 30), so_error(s), so_error(s), error(s.getpeername))
 		    os._exit(0)
-		s = vsock(0.9)
+		s = vsock(10)
 		s.setblocking(False)
 		start = time.monotonic()
 		print(error(s.connect, (9, 1)), poll(s, 0), flush=True)
 		socket.send_fds(here, [b'x'], [s.fileno()])
 		s.close()
 		os.wait()
-		print(took(0, 0.9, start))
+		print(took(0, 10, start))
 	END
 	same got - <<-END
 		EINPROGRESS []
@@ -153,7 +153,7 @@ dial() {
 		print(error(s.connect, (9, 1)))
 		s.setblocking(False)
 		start = time.monotonic()
-		print(error(s.connect, (9, 1)), poll(s, 9), took(0.4, 2, start), so_error(s))
+		print(error(s.connect, (9, 1)), poll(s, 20), took(0.4, 30, start), so_error(s))
 	END
 	printf '%s\n' ETIMEDOUT "EINPROGRESS ['0xc'] True 110" | same got -
 }
@@ -166,7 +166,7 @@ dial() {
 		l.bind((1, 1234))
 		l.listen()
 		for again in False, True:
-		    s = vsock(0.5)
+		    s = vsock(2)
 		    s.setblocking(False)
 		    if again:
 		        s.connect_ex((9, 1))
@@ -191,7 +191,7 @@ dial() {
 
 @test "of more connects than can be pending the others have timed out at once" {
 	dial 3 >got <<-END
-		some = [vsock() for _ in range(300)]
+		some = [vsock(20) for _ in range(300)]
 		for s in some:
 		    s.setblocking(False)
 		    assert error(s.connect, (9, 1)) == 'EINPROGRESS'
@@ -243,9 +243,9 @@ dial() {
 	dial 3 >got <<-END
 		s = vsock(0.5)
 		s.setblocking(False)
-		s.connect_ex((9, 1))
 		start = time.monotonic()
-		print(select.select([], [s], [], 5)[1] == [s], took(0.3, 2, start), so_error(s))
+		s.connect_ex((9, 1))
+		print(select.select([], [s], [], 20)[1] == [s], took(0.5, 30, start), so_error(s))
 		print(select.select([s], [s], [], 0) == ([], [s], []))
 		# beside TCP's out-of-band data
 		l = socket.create_server(('127.0.0.1', 0))
@@ -264,11 +264,11 @@ dial() {
 		    _fields_ = [('n', ctypes.c_ushort), ('allows', ctypes.c_char_p)]
 		allow = program(1, struct.pack('HBBI', 6, 0, 0, 0x7fff0000))
 		print(libc.prctl(38, 1, 0, 0, 0), libc.prctl(22, 2, ctypes.byref(allow), 0, 0))
-		s = vsock(0.2)
+		s = vsock(1.5)
 		s.setblocking(False)
 		start = time.monotonic()
 		s.connect_ex((9, 1))
-		print(poll(s, 0), poll(s, 5), took(0.1, 2, start), so_error(s))
+		print(poll(s, 0), poll(s, 20), took(1.5, 30, start), so_error(s))
 	END
 	same got - <<-END
 		0 0
@@ -347,7 +347,7 @@ dial() {
 	dial 2 >got <<-END
 		start = time.monotonic()
 		clients = [vsock() for _ in range(5)]
-		print([error(s.connect, (9, 1234)) for s in clients], took(0, 1, start))
+		print([error(s.connect, (9, 1234)) for s in clients], took(0, 20, start))
 		late = vsock()
 		late.setblocking(False)
 		print(error(late.connect, (9, 1234)), poll(late, 5), so_error(late))

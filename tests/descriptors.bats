@@ -31,7 +31,7 @@ calls() {
 		wait_for grep -qx "$when" out
 		strace -qq -o "$when" -p "$pid" 2>err.log 3>&- 8>&- &
 		tracer=$!
-		wait_for grep -q '^TracerPid:.*[1-9]' "/proc/$pid/status"
+		wait_for test -s "$when" # the read(2) that was interrupted
 		echo >&8
 		wait_for grep -qx "$when done" out
 		kill "$tracer"
@@ -51,7 +51,7 @@ calls() {
 	# a port that may be somebody's is looked at: a few calls more, now and then
 	run -0 join -j 2 -a 1 -a 2 first.calls last.calls
 	awk 'NF != 3 || ($2 - $3) ^ 2 > 25 { print; status = 1 } END { exit status }' <<<"$output"
-	grep -q ' 200 close$' first.calls
+	grep -qE ' 20[0-5] close$' first.calls
 	[ "$(ls v/2)" = ports ]
 }
 

@@ -331,13 +331,13 @@ twice() {
 		import signal
 		s = vsock(0.2)
 		start = time.monotonic()
-		print(error(s.connect, (2, 4)), 0.2 <= time.monotonic() - start < 2)
+		print(error(s.connect, (2, 4)), 0.2 <= time.monotonic() - start < 20)
 		def stop(*args):
 		    raise InterruptedError
 		signal.signal(signal.SIGALRM, stop)
 		s = vsock()
-		signal.setitimer(signal.ITIMER_REAL, 0.1)
 		try:
+		    signal.setitimer(signal.ITIMER_REAL, 0.1)
 		    s.connect((2, 4))
 		except InterruptedError:
 		    print('interrupted')
@@ -354,10 +354,10 @@ twice() {
 		    s = nonblocking()
 		    assert error(s.connect, (2, 1)) == 'EINPROGRESS'
 		    assert mask(s, 9000) == ['0x4'] and so_error(s) == 'none'
-		answered = vsock(0.1)
+		answered = vsock(0.9)
 		answered.setblocking(False)
 		answered.connect_ex((2, 1)) # looked at when its time is over
-		some = [vsock(0.1) for _ in range(3)]
+		some = [vsock(0.9) for _ in range(3)]
 		ep, lt = select.epoll(), select.epoll()
 		start = time.monotonic()
 		for s in some:
@@ -367,7 +367,7 @@ twice() {
 		    lt.register(s, select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP)
 		    assert error(s.connect, (2, 4)) == 'EINPROGRESS'
 		print(mask(some[0]), ep.poll(0), lt.poll(0), so_error(some[1]))
-		print(mask(some[0], 9000), 0.1 <= time.monotonic() - start < 2)
+		print(mask(some[0], 9000), 0.1 <= time.monotonic() - start < 20)
 		print({hex(e) for _, e in ep.poll(9)}, {hex(e) for _, e in lt.poll(9)})
 		s = vsock(0.1)
 		s.setblocking(False)
@@ -705,8 +705,11 @@ def become(user, groups=[]):
 			there.send(b'x')
 			there.close()
 			print('own', own.recv(9), own.recv(9))
-			print(error(connected, 1))
+			while (said := error(connected, 1)) == 'ECONNRESET': # it is not quite dead
+			    pass
+			print(said)
 		END
+		wait "$gateway" || true
 		start_gateway
 	done >got
 	cat >want <<-'END'

@@ -24,7 +24,7 @@ holder() {
 		cat
 		cat <<-END
 			open('ready', 'w').close()
-			time.sleep(60)
+			time.sleep(1000)
 		END
 	} >"holder$1.py"
 	start shim CID="$1" "$PYTHON" -u "holder$1.py"

@@ -420,7 +420,7 @@ stacked() {
 		        r = call(*args)
 		    except OSError as e:
 		        r = errno.errorcode[e.errno]
-		    print(r, least <= os.times().elapsed - start < 5)
+		    print(r, least <= os.times().elapsed - start < 30)
 		def shows(timeout, kind, wait):
 		    s, p = vsock(timeout), kind()
 		    s.setblocking(False)

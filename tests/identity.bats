@@ -183,8 +183,9 @@ echo_server() {
 	start py >got <<-END
 		import os, socket
 		u = socket.socket(socket.AF_UNIX)
-		u.bind('passing')
+		u.bind('new')
 		u.listen(1)
+		os.rename('new', 'passing')
 		fds = socket.recv_fds(u.accept()[0], 1, 9)[1]
 		listener, client, accepted, refused, half = (socket.socket(fileno=f) for f in fds)
 		print(listener.family.name, listener.getsockname())

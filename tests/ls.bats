@@ -342,12 +342,13 @@ while True:
 	touch v/5/1.vsock v/3/nothing "v/3/$(printf '%0200d' 0)"
 	mkdir v/x
 	start guard "$PYTHON" -c "if 1:
-	import ctypes, socket, struct, time
+	import ctypes, os, socket, struct, time
+	own = os.urandom(8).hex()
 	s = [socket.socket(socket.AF_UNIX) for _ in range(4)]
 	longest = struct.pack('H108s', socket.AF_UNIX, b'v' * 108) # without a NUL
 	assert ctypes.CDLL(None).bind(s[3].fileno(), longest, 110) == 0
-	s[0].bind('\0vsock1/0/3/5000/3')
-	s[1].bind('\0vsock1/0/5/5000/5')
+	s[0].bind('\0vsock1/%s/3/5000/3' % own)
+	s[1].bind('\0vsock1/%s/5/5000/5' % own)
 	s[2].bind('v/5/6.vsock')
 	open('ready', 'w')
 	time.sleep(60)"

@@ -114,14 +114,14 @@ program() {
 }
 
 @test "stock programs go on at the new CID" {
-	start shim CID=3 socat VSOCK-LISTEN:1234,fork EXEC:'tr a-z A-Z'
+	start shim CID=3 socat -t20 VSOCK-LISTEN:1234,fork EXEC:'tr a-z A-Z'
 	wait_listen 3:1234
 	migrate 3 7
-	run -0 shim CID=2 socat -t 10 - VSOCK-CONNECT:7:1234 <<<hello
+	run -0 shim CID=2 socat -t20 - VSOCK-CONNECT:7:1234 <<<hello
 	[ "$output" = HELLO ]
-	run -1 shim CID=2 socat -t 10 - VSOCK-CONNECT:3:1234 </dev/null
+	run -1 shim CID=2 socat -t20 - VSOCK-CONNECT:3:1234 </dev/null
 	[[ $output == *"No such device"* ]]
-	run -0 shim CID=4 socat -t 10 - VSOCK-CONNECT:7:1234 <<<hello
+	run -0 shim CID=4 socat -t20 - VSOCK-CONNECT:7:1234 <<<hello
 	[ "$output" = HELLO ]
 }
 
@@ -158,7 +158,7 @@ program() {
 		message = q.accept()[0]
 		idle.setblocking(False)
 		idle.send(b'sent')
-		waits('ready')
+		waits('accepted')
 		print(tries(reader.recv, 10), mask(reader), tries(reader.recv, 10), error(reader), error(reader), mask(reader))
 		print(mask(idle), events(idle), tries(idle.send, b'x'), tries(idle.recv, 10), error(idle), mask(idle), tries(idle.connect, (2, 1)))
 		print(mask(message), tries(message.recv, 10), tries(message.send, b'x'), tries(message.recvmsg, 10), tries(os.read, message.fileno(), 10))
@@ -177,6 +177,7 @@ program() {
 		print(mask(message), tries(message.recv, 10), tries(message.send, b'x'), error(message), idle.getpeername())
 	END
 	wait_for test -e ready.waits
+	wait_for test -e accepted.waits
 	run -0 migrate 3 7
 	[ "$output" = "machine 3 is machine 7; 3 connections reset" ]
 	same <(ls_rows 1-3,7 | sed 's/:.*//' | sort | uniq -c | sed 's/^ *//') - <<-'END'
@@ -191,7 +192,7 @@ program() {
 		2 7 stream LISTEN *
 	END
 	[ "$(migrate 7 9)" = "machine 7 is machine 9; 0 connections reset" ]
-	touch ready
+	touch ready accepted
 	ends_with 0
 	wait "${pids[0]}"
 	same guest.out - <<-'END'
@@ -256,16 +257,16 @@ program() {
 }
 
 @test "a machine migrates again, and back" {
-	start shim CID=3 socat VSOCK-LISTEN:1234,fork EXEC:'tr a-z A-Z'
+	start shim CID=3 socat -t20 VSOCK-LISTEN:1234,fork EXEC:'tr a-z A-Z'
 	wait_listen 3:1234
 	for move in '3 7' '7 9' '9 3' '3 9'; do
 		# shellcheck disable=SC2086 # two words
 		migrate $move
-		run -0 shim CID=2 socat -t 10 - "VSOCK-CONNECT:${move#* }:1234" <<<"$move x"
+		run -0 shim CID=2 socat -t20 - "VSOCK-CONNECT:${move#* }:1234" <<<"$move x"
 		[ "$output" = "$move X" ]
 		for cid in 3 7 9; do
 			[ "$cid" = "${move#* }" ] ||
-				run -1 shim CID=2 socat -t 10 - "VSOCK-CONNECT:$cid:1234" </dev/null
+				run -1 shim CID=2 socat -t20 - "VSOCK-CONNECT:$cid:1234" </dev/null
 		done
 	done
 	py CID=7 <<-END
@@ -506,7 +507,7 @@ failing() {
 @test "a connection that cannot be reset stays, and a line says why" {
 	program 3 server <<-'END'
 		c, _ = listening(ANY, 1234).accept()
-		waits('end')
+		waits('accepted')
 	END
 	wait_listen 3:1234
 	program 2 client <<-'END'
@@ -514,6 +515,7 @@ failing() {
 		waits('end')
 	END
 	wait_for test -e end.waits
+	wait_for test -e accepted.waits
 	run -1 failing sendto:error=EAFNOSUPPORT 3 4
 	[[ $output == *"vsockshim: its connections are not reset: the kernel does not list sockets "*"machine 3 is machine 4; 0 connections reset" ]]
 	run -1 failing pidfd_getfd:error=EPERM 4 5

@@ -158,12 +158,12 @@ rare() {
 		    except BlockingIOError: pass
 		    t = threading.Thread(target=send, args=(how, [c.fileno() if a is SOCK else a for a in args]))
 		    t.start()
-		    end = time.monotonic() + 5
-		    while t.is_alive() and time.monotonic() < end: # until it sleeps; it need not
+		    end, looks = time.monotonic() + 20, 0
+		    while t.is_alive() and looks < 5 and time.monotonic() < end: # until it sleeps; it need not
 		        time.sleep(0.01)
 		        try:
 		            with open(f'/proc/self/task/{t.native_id}/stat') as f:
-		                if f.read().rsplit(') ')[1][0] == 'S': break
+		                looks = looks + 1 if f.read().rsplit(') ')[1][0] == 'S' else 0
 		        except FileNotFoundError: pass
 		    peer.close()
 		    t.join()

@@ -88,7 +88,7 @@ converse() {
 
 @test "ncat: talks to socat" {
 	requires socat
-	start shim socat VSOCK-LISTEN:1240 EXEC:'tr a-z A-Z'
+	start shim socat -t20 VSOCK-LISTEN:1240 EXEC:'tr a-z A-Z'
 	wait_listen 2:1240
 	run -0 shim ncat --vsock 2 1240 <<<hello
 	[ "$output" = HELLO ]

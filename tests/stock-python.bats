@@ -144,7 +144,7 @@ load helpers
 		    try:
 		        call()
 		    except TimeoutError as e:
-		        print(e, 0.2 <= time.monotonic() - start < 2)
+		        print(e, 0.2 <= time.monotonic() - start < 20)
 		times_out(s.accept)
 		c.connect((1, s.getsockname()[1]))
 		times_out(lambda: c.recv(1))

@@ -31,9 +31,9 @@ activate() {
 	END
 	activate 2 -l vsock:1:5000 -l vsock::5001 "${keep[@]}" "$PYTHON" t.py >got
 	wait_listen 2:5001
-	run -0 shim socat -t5 - VSOCK-CONNECT:1:5000,bind=1:7000 <<<one
+	run -0 shim socat -t20 - VSOCK-CONNECT:1:5000,bind=1:7000 <<<one
 	[ "$output" = ONE ]
-	run -0 shim socat -t5 - VSOCK-CONNECT:2:5001,bind=1:7001 <<<two
+	run -0 shim socat -t20 - VSOCK-CONNECT:2:5001,bind=1:7001 <<<two
 	[ "$output" = TWO ]
 	ends_with 0
 	same got - <<-END
@@ -62,7 +62,7 @@ activate() {
 @test "systemd: with --inetd the connection is standard input and output" {
 	activate 2 --inetd -a -l vsock::5002 "${keep[@]}" tr a-z A-Z
 	wait_listen 2:5002
-	run -0 shim socat -t5 - VSOCK-CONNECT:1:5002,bind=1:7000 <<<inetd
+	run -0 shim socat -t20 - VSOCK-CONNECT:1:5002,bind=1:7000 <<<inetd
 	[ "$output" = INETD ]
 	grep -x 'Connection from vsock:1:7000 to vsock:1:5002' server.log
 }
@@ -70,7 +70,7 @@ activate() {
 @test "systemd: a program that was not given the preload still has the connection" {
 	activate 2 --inetd -a -l vsock::5002 tr a-z A-Z
 	wait_listen 2:5002
-	run -0 shim socat -t5 - VSOCK-CONNECT:1:5002 <<<inetd
+	run -0 shim socat -t20 - VSOCK-CONNECT:1:5002 <<<inetd
 	[ "$output" = INETD ]
 }
 

@@ -6,7 +6,7 @@ load helpers
 
 @test "a thread that is blocked in accept, connect or recv stops nobody else" {
 	py CID=3 >got <<-END
-		import socket, threading
+		import ctypes, socket, struct, threading
 		def vsock(port=None):
 		    s = socket.socket(socket.AF_VSOCK)
 		    if port:
@@ -20,6 +20,8 @@ load helpers
 		        pass
 		idle = vsock(1111)
 		silent, reader = vsock(), vsock()
+		tv = struct.pack('ll', 50, 0) # SO_VM_SOCKETS_CONNECT_TIMEOUT
+		assert ctypes.CDLL(None).setsockopt(silent.fileno(), socket.AF_VSOCK, 6, tv, 16) == 0
 		reader.connect((1, 1111))
 		quiet, peer = idle.accept()
 		blocked = [threading.Thread(target=swallow, args=args, daemon=True) for args in (

@@ -337,9 +337,9 @@ except OSError: pass"
 @test "socat: the traces of both sides tell what happened" {
 	requires socat
 	export VSOCKSHIM_DEBUG=socket
-	start shim CID=3 VSOCKSHIM_LOG="$PWD/server" socat VSOCK-LISTEN:1234 EXEC:cat
+	start shim CID=3 VSOCKSHIM_LOG="$PWD/server" socat -t20 VSOCK-LISTEN:1234 EXEC:cat
 	wait_listen 3:1234
-	shim CID=2 VSOCKSHIM_LOG="$PWD/client" socat -t9 - VSOCK-CONNECT:3:1234 <<<hello
+	shim CID=2 VSOCKSHIM_LOG="$PWD/client" socat -t20 - VSOCK-CONNECT:3:1234 <<<hello
 	ends_with 0
 	run -1 shim CID=2 VSOCKSHIM_LOG="$PWD/refused" socat - VSOCK-CONNECT:3:1235
 	port=$(sed -n 's/.* accept([0-9]*, 2:\([0-9]*\)).*/\1/p' server)

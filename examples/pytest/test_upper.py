@@ -15,5 +15,5 @@ def test_answers(vsock):
 
 
 def test_has_machines_of_its_own(vsock):
-    vsock.start(3, 1234, "socat", "VSOCK-LISTEN:1234", "EXEC:rev")
+    vsock.start(3, 1234, "socat", "-t9", "VSOCK-LISTEN:1234", "EXEC:rev")
     assert ask(vsock, "hello\n") == "olleh\n"

@@ -33,9 +33,9 @@ static void exclusive(void)
 	long start = milliseconds();
 
 	add(vsock_socket(0), EPOLLIN | EPOLLEXCLUSIVE, 1);
-	alarm(10); /* kills what does not return */
+	alarm(30); /* kills what does not return */
 	epoll_wait(epfd, &ev, 1, 300);
-	puts(milliseconds() - start < 3000 ? "in time" : "late");
+	puts(milliseconds() - start < 20000 ? "in time" : "late");
 }
 
 static void print_one(void)

@@ -77,7 +77,7 @@ int main(void)
 
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &often, NULL);
-	for (; time(NULL) < end; in_main++)
+	for (; time(NULL) < end || !in_main || !in_handler; in_main++)
 		if (exchange())
 			failed = 1;
 	if (!in_main || !in_handler)

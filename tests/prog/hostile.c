@@ -18,8 +18,8 @@
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define PORT 5000
 
@@ -352,7 +352,7 @@ static void fork_locked(void)
 		pid_t pid = fork();
 
 		if (!pid) {
-			alarm(10);
+			alarm(30);
 			/* A lock that is waited for blocks signals. */
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			status = vsock_socket(0);
@@ -439,6 +439,7 @@ static void cancelled(void)
 {
 	void *(*const blocks[])(void *) = { blocks_in_connect, blocks_in_accept,
 					    blocks_at_backlog };
+	const struct timeval minute = { .tv_sec = 60 };
 	struct timeval tv = { .tv_sec = 3 };
 	socklen_t len = sizeof(tv);
 	int before, n = 0, kept = 0;
@@ -454,6 +455,8 @@ static void cancelled(void)
 		blocked_fd = i % 3 == 1 ? vsock_listen(PORT) : vsock_socket(0);
 		setsockopt(blocked_fd, SOL_SOCKET, SO_SNDTIMEO, &tv,
 			   sizeof(tv));
+		setsockopt(blocked_fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT,
+			   &minute, sizeof(minute));
 		pthread_create(&t, NULL, blocks[i % 3], NULL);
 		wait_blocked();
 		pthread_cancel(t);
@@ -479,10 +482,16 @@ static void on_signal(int sig)
 static void begin_storm(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
-	struct itimerval often = { { .tv_usec = 200 }, { .tv_usec = 200 } };
+	struct itimerspec often = { { .tv_nsec = 200000 },
+				    { .tv_nsec = 200000 } };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+				  .sigev_signo = SIGUSR1 };
+	timer_t timer;
 
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
+	sigaction(SIGUSR1, &action, NULL);
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) ||
+	    timer_settime(timer, 0, &often, NULL))
+		die("timer");
 }
 
 #define STORM 500

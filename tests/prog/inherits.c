@@ -122,7 +122,8 @@ static void on_alarm(int sig)
 
 static void use_ppoll(void)
 {
-	struct itimerval soon = { .it_value = { .tv_usec = 300000 } };
+	struct itimerval soon = { { .tv_usec = 300000 },
+				  { .tv_usec = 300000 } };
 	struct pollfd p = { .fd = FIRST, .events = POLLIN };
 	long start = milliseconds();
 

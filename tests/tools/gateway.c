@@ -153,6 +153,7 @@ static void on_term(int sig)
 int main(int argc, char **argv)
 {
 	struct sigaction term = { .sa_handler = on_term };
+	sigset_t blocked, none;
 	struct pollfd p[2];
 
 	if (argc != 3)
@@ -160,6 +161,10 @@ int main(int argc, char **argv)
 	machine.dir = argv[1];
 	machine.cid = (uint32_t)atoi(argv[2]);
 	sigaction(SIGTERM, &term, NULL);
+	sigemptyset(&none);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	signal(SIGCHLD, SIG_IGN);
 	for (int i = 0; i < 2; i++) {
 		p[i].events = POLLIN;
@@ -169,7 +174,7 @@ int main(int argc, char **argv)
 	rdv_gateway_open(&machine, false);
 	printf("ready\n");
 	fflush(stdout);
-	while (poll(p, 2, -1) > 0)
+	while (ppoll(p, 2, NULL, &none) > 0)
 		for (int i = 0; i < 2; i++) {
 			int fd =
 				p[i].revents ? accept(p[i].fd, NULL, NULL) : -1;
@@ -178,6 +183,7 @@ int main(int argc, char **argv)
 				continue;
 			if (fork() == 0) {
 				signal(SIGTERM, SIG_DFL);
+				sigprocmask(SIG_SETMASK, &none, NULL);
 				close(p[0].fd);
 				close(p[1].fd);
 				serve(fd);

@@ -8,8 +8,8 @@
 
 /* A connect() to nobody takes so long: as short as it can be, and long enough
  * for all that is asked meanwhile of an emulated machine. */
-#define SHORT_MS 300
-#define LONG_MS	 2000
+#define SHORT_MS 700
+#define LONG_MS	 3000
 
 static char buf[8];
 
