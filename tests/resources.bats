@@ -247,5 +247,7 @@ each_fails() {
 	[ "$(grep -c ' left 0$' said)" -gt 50 ]
 	[ ! -s stale ]
 	sed '/^getsockopt \|^setsockopt \|^getpeername \| left 0/d; s/^[a-z0-9_]* //' said >got
+	# with it nobody is connected before the answer, but it may come that soon
+	run -1 grep -v ' window 262144 ' <(tail -n +2 gateway.out)
 	run -1 grep -vx 'refused ECONNRESET\|\(connect\|recv\|send\|socket\) ENFILE' got
 }
