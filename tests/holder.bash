@@ -31,3 +31,18 @@ holder() {
 	wait_for test -e ready
 	rm ready
 }
+
+# both_ends: for such a program on machine 3, a listener and connections within it.
+both_ends() {
+	cat <<-END
+		s = vsock(ANY, 1234)
+		s.listen()
+		ends = []
+		for address in (1, 1234), (3, 1234):
+		    for c in vsock(), vsock(ANY, 2000 + len(ends)):
+		        c.connect(address)
+		        ends += [c, s.accept()[0]]
+		        tell(ends[-2])
+		        tell(ends[-1])
+	END
+}

@@ -44,15 +44,7 @@ shows() {
 
 @test "ss --vsock shows both ends of connections, as their programs see them" {
 	holder 3 <<-END
-		s = vsock(ANY, 1234)
-		s.listen()
-		ends = []
-		for address in (1, 1234), (3, 1234):
-		    for c in vsock(), vsock(ANY, 2000 + len(ends)):
-		        c.connect(address)
-		        ends += [c, s.accept()[0]]
-		        tell(ends[-2])
-		        tell(ends[-1])
+		$(both_ends)
 		far = vsock(ANY, 1235)
 		far.listen()
 	END
